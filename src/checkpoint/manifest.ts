@@ -12,7 +12,10 @@ const probability = z.number().min(0).max(1);
 const relativePath = z.string().min(1).max(200);
 
 const categoryThresholds = z.object(
-  Object.fromEntries(CATEGORIES.map((id) => [id, probability])) as Record<(typeof CATEGORIES)[number], typeof probability>,
+  Object.fromEntries(CATEGORIES.map((id) => [id, probability])) as Record<
+    (typeof CATEGORIES)[number],
+    typeof probability
+  >,
 );
 
 const canary = z.object({
