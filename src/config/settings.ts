@@ -1,0 +1,138 @@
+import { z } from 'zod';
+
+/**
+ * Every setting, once. The key is the name in the file; the flag is the key with dashes (`--max-body-bytes`); the
+ * environment variable is named here. docs/configuration.md describes the same list, and a test compares the two.
+ */
+
+export interface SettingInfo {
+  /** How the text of a flag or a variable becomes a value: lists are separated by commas. */
+  readonly kind: 'string' | 'integer' | 'list';
+  readonly env: string;
+  readonly description: string;
+  /** Printed as a mask. */
+  readonly secret?: true;
+}
+
+export const settingInfo = z.registry<SettingInfo>();
+
+const port = z.int().min(0).max(65_535);
+
+export const configSchema = z.strictObject({
+  host: z.string().min(1).default('0.0.0.0').register(settingInfo, {
+    kind: 'string',
+    env: 'HOST',
+    description: 'Address to listen on.',
+  }),
+  port: port.default(8080).register(settingInfo, {
+    kind: 'integer',
+    env: 'PORT',
+    description: 'Port to listen on; 0 lets the system choose one, which the log names.',
+  }),
+  metrics_port: port.optional().register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_METRICS_PORT',
+    description: 'Serve `/metrics` on this port instead of the main one.',
+  }),
+  api_keys: z.array(z.string().min(8, 'a key has at least 8 characters')).default([]).register(settingInfo, {
+    kind: 'list',
+    env: 'DUOGUARD_API_KEYS',
+    description:
+      'Keys that may classify, in clear or as `sha256:` and the hex digest of the key. Without any, classifying is open.',
+    secret: true,
+  }),
+  max_body_bytes: z.int().min(1024).max(1_073_741_824).default(2_097_152).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_MAX_BODY_BYTES',
+    description: 'Largest request body in bytes; more is answered with 413.',
+  }),
+  max_items: z.int().min(1).max(4096).default(32).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_MAX_ITEMS',
+    description: 'Most items in one request.',
+  }),
+  request_timeout_ms: z.int().min(1).max(3_600_000).default(30_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_REQUEST_TIMEOUT_MS',
+    description:
+      'Longest time for one request, body included. `x-request-deadline-ms` of a request can only shorten it.',
+  }),
+  drain_delay_ms: z.int().min(0).max(3_600_000).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_DRAIN_DELAY_MS',
+    description:
+      'After SIGTERM, how long requests are still taken while `/readyz` already says no: the time a load balancer needs to notice.',
+  }),
+  drain_timeout_ms: z.int().min(0).max(3_600_000).default(25_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_DRAIN_TIMEOUT_MS',
+    description: 'After SIGTERM, how long requests in flight may take before their connections are cut.',
+  }),
+  models_dir: z.string().min(1).default('models').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_MODELS_DIR',
+    description: 'Directory of the shipped checkpoints and their `active.json`; it is only read.',
+  }),
+  checkpoint: z.string().min(1).default('active').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_CHECKPOINT',
+    description: 'Id of the checkpoint to serve, or `active` for the one that `active.json` names.',
+  }),
+  state_dir: z.string().min(1).default('state').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_STATE_DIR',
+    description: 'Directory for what a running server writes. Nothing is written anywhere else.',
+  }),
+  provider: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_PROVIDER',
+    description: 'Execution provider of onnxruntime: `cpu`, `webgpu` or `cuda`.',
+  }),
+  workers: z.int().min(0).max(256).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_WORKERS',
+    description: 'Inference worker threads; 0 means one for each core that the process may use.',
+  }),
+  intra_op_threads: z.int().min(1).max(256).default(1).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_INTRA_OP_THREADS',
+    description: 'Threads inside one run of the model, for each worker.',
+  }),
+  max_batch_tokens: z.int().min(8).max(1_048_576).default(16_384).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_MAX_BATCH_TOKENS',
+    description: 'Most tokens in one batch, padding included. Must hold the longest sequence of the model.',
+  }),
+  max_batch_requests: z.int().min(1).max(4096).default(32).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_MAX_BATCH_REQUESTS',
+    description: 'Most sequences in one batch.',
+  }),
+  queue_size: z.int().min(1).max(1_000_000).default(1024).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_QUEUE_SIZE',
+    description: 'Most sequences waiting for a worker; more is answered with 429.',
+  }),
+  log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_LOG_LEVEL',
+    description: 'Least severe level that is logged.',
+  }),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type SettingKey = keyof Config;
+
+export const SETTING_KEYS = Object.keys(configSchema.shape) as SettingKey[];
+
+export function infoOf(key: SettingKey): SettingInfo {
+  return settingInfo.get(configSchema.shape[key]) as SettingInfo;
+}
+
+export function flagOf(key: SettingKey): string {
+  return `--${key.replaceAll('_', '-')}`;
+}
+
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(configSchema.shape, key);
+}

@@ -1,0 +1,74 @@
+import { Hono } from 'hono';
+import { DuoguardError } from '../errors.ts';
+import { createAuthorize } from './api-keys.ts';
+import { type ClassifyDependencies, createClassifyHandler } from './classify-route.ts';
+import {
+  createObserver,
+  type Handler,
+  type ObservedHandler,
+  type ObserverDependencies,
+  type RouteInfo,
+} from './exchange.ts';
+import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
+
+export type AppDependencies = ObserverDependencies &
+  Omit<ClassifyDependencies, 'authorize'> &
+  InfoDependencies & {
+    /** Without any, classifying is open. */
+    readonly apiKeys: readonly string[];
+    /** False when the metrics have a port of their own. */
+    readonly serveMetrics: boolean;
+  };
+
+/** The whole HTTP surface, without a port: `createApp(...).request('/classify', ...)` answers. */
+export function createApp(dependencies: AppDependencies): Hono {
+  const router = createRouter(dependencies);
+  const authorize = createAuthorize(dependencies.apiKeys);
+
+  router.route('POST', '/classify', createClassifyHandler({ ...dependencies, authorize }));
+  router.route('GET', '/livez', livez, 'debug');
+  router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');
+  router.route('GET', '/info', createInfo(dependencies));
+  if (dependencies.serveMetrics) router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics), 'debug');
+  return router.finish();
+}
+
+/** `/metrics` alone, for a port that is not public. */
+export function createMetricsApp(dependencies: ObserverDependencies): Hono {
+  const router = createRouter(dependencies);
+  router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics), 'debug');
+  return router.finish();
+}
+
+type Method = 'GET' | 'POST';
+
+function createRouter(dependencies: ObserverDependencies) {
+  const observed = createObserver(dependencies);
+  const paths = new Map<string, Map<string, ObservedHandler>>();
+
+  return {
+    route(method: Method, path: string, handle: Handler, logLevel: RouteInfo['logLevel'] = 'info'): void {
+      const methods = paths.get(path) ?? new Map<string, ObservedHandler>();
+      paths.set(path, methods);
+      const handler = observed({ route: path, logLevel }, handle);
+      methods.set(method, handler);
+      if (method === 'GET') methods.set('HEAD', handler);
+    },
+    /** Each path becomes one hono handler, which hono calls directly; a second one would be composed with promises. */
+    finish(): Hono {
+      const app = new Hono();
+      for (const [path, methods] of paths) {
+        const refused = observed({ route: path, logLevel: 'info' }, () => {
+          throw new DuoguardError('method_not_allowed', { details: { allow: [...methods.keys()].join(', ') } });
+        });
+        app.all(path, (context) => (methods.get(context.req.raw.method) ?? refused)(context));
+      }
+      app.notFound(
+        observed({ route: 'unmatched', logLevel: 'info' }, () => {
+          throw new DuoguardError('not_found');
+        }),
+      );
+      return app;
+    },
+  };
+}

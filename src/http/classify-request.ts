@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { DuoguardError } from '../errors.ts';
+import type { ClassifyItem, ClassifyRequest } from '../moderation/contract.ts';
+import { CATEGORIES, type Category, type PerCategory } from '../taxonomy.ts';
+import { invalidField, toInvalidRequest } from './invalid-field.ts';
+
+/** The body of `POST /classify`, as far as it does not depend on the shape of `input`. */
+const envelopeSchema = z.strictObject({
+  input: z.unknown(),
+  policy: z.literal('default').optional(),
+  thresholds: z
+    .strictObject(
+      Object.fromEntries(CATEGORIES.map((id) => [id, z.number().min(0).max(1).optional()])) as PerCategory<
+        z.ZodOptional<z.ZodNumber>
+      >,
+    )
+    .optional(),
+  categories: z.array(z.enum(CATEGORIES)).min(1).optional(),
+  long_input: z.enum(['window', 'reject']).default('window'),
+});
+
+const conversationSchema = z.strictObject({
+  messages: z
+    .array(z.strictObject({ role: z.string().min(1).max(64), content: z.string() }))
+    .min(1)
+    .refine(
+      (messages) => messages.some((message) => message.content !== ''),
+      'expected at least one message with content',
+    ),
+});
+
+const pairSchema = z.strictObject({ prompt: z.string(), response: z.string().min(1) });
+
+export type ParsedClassify = Omit<ClassifyRequest, 'signal'>;
+
+/** Throws `invalid_request` or `too_many_items`; either names the field and neither quotes a value. */
+export function parseClassifyRequest(body: unknown, maxItems: number): ParsedClassify {
+  const parsed = envelopeSchema.safeParse(body);
+  if (!parsed.success) throw toInvalidRequest(parsed.error, []);
+  const { input, thresholds, categories, long_input: longInput } = parsed.data;
+  return {
+    items: parseInput(input, maxItems),
+    longInput,
+    ...(thresholds === undefined ? {} : { thresholds: withoutUndefined(thresholds) }),
+    ...(categories === undefined ? {} : { categories }),
+  };
+}
+
+function parseInput(input: unknown, maxItems: number): ClassifyItem[] {
+  if (input === undefined) throw invalidField(['input'], 'is required');
+  if (!Array.isArray(input)) return [parseItem(input, ['input'])];
+  if (input.length === 0) throw invalidField(['input'], 'expected at least one item');
+  if (input.length > maxItems) {
+    throw new DuoguardError('too_many_items', {
+      message: `input: ${input.length} items, more than the ${maxItems} that one request may have.`,
+      details: { field: 'input', limit: maxItems },
+    });
+  }
+  return input.map((item, index) => parseItem(item, ['input', index]));
+}
+
+/** The shape is told by the fields, so that a mistake is reported for the shape that was meant. */
+function parseItem(item: unknown, path: readonly PropertyKey[]): ClassifyItem {
+  if (typeof item === 'string') {
+    if (item === '') throw invalidField(path, 'expected a text that is not empty');
+    return wellFormed(item);
+  }
+  if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
+    if ('messages' in item) {
+      const { messages } = parseWith(conversationSchema, item, path);
+      return { messages: messages.map(({ role, content }) => ({ role, content: wellFormed(content) })) };
+    }
+    if ('prompt' in item || 'response' in item) {
+      const { prompt, response } = parseWith(pairSchema, item, path);
+      return { prompt: wellFormed(prompt), response: wellFormed(response) };
+    }
+  }
+  throw invalidField(path, 'expected a string, {messages} or {prompt, response}');
+}
+
+function parseWith<T>(schema: z.ZodType<T>, value: unknown, path: readonly PropertyKey[]): T {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw toInvalidRequest(parsed.error, path);
+  return parsed.data;
+}
+
+/** Half a surrogate pair is no character; it becomes U+FFFD, one code point for one, so that offsets stay right. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+}
+
+function withoutUndefined(
+  thresholds: Partial<Record<Category, number | undefined>>,
+): NonNullable<ClassifyRequest['thresholds']> {
+  return Object.fromEntries(Object.entries(thresholds).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import type { Context } from 'hono';
+import type { ErrorCode } from '../errors.ts';
+import type { Verdict } from '../moderation/contract.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Answer } from './answer.ts';
+import { errorAnswer, toDuoguardError } from './error-answer.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+/** One request and what its handler found out about it. */
+export interface Exchange {
+  readonly request: Request;
+  readonly requestId: string;
+  /** `performance.now()` at arrival. */
+  readonly startedAt: number;
+  /** Set by a handler that judged something, for the metrics and the log. */
+  judged?: { readonly verdict: Verdict; readonly policy: string };
+}
+
+export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
+export type ObservedHandler = (context: Context) => Promise<Response>;
+
+export interface ObserverDependencies {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+}
+
+export interface RouteInfo {
+  /** The pattern, as metrics and log name it. The path that a client sent goes into neither. */
+  readonly route: string;
+  /** Probes come every few seconds; their lines are for debugging. */
+  readonly logLevel: 'info' | 'debug';
+}
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/**
+ * Wraps a handler: request id, errors to answers, one metrics record, one log line. It stands where middleware would,
+ * because hono runs a route that has a single handler without composing promises around it.
+ */
+export function createObserver({ metrics, logger, lifecycle }: ObserverDependencies) {
+  return ({ route, logLevel }: RouteInfo, handle: Handler): ObservedHandler =>
+    async (context) => {
+      const request = context.req.raw;
+      const exchange: Exchange = { request, requestId: requestIdOf(request), startedAt: performance.now() };
+      metrics.requestStarted();
+      lifecycle.requestStarted();
+      let answer: Answer;
+      let errorCode: ErrorCode | undefined;
+      try {
+        answer = await handle(exchange);
+      } catch (thrown) {
+        const error = toDuoguardError(thrown);
+        errorCode = error.code;
+        if (error.status === 500) {
+          logger.error({ request_id: exchange.requestId, route, err: error }, 'request failed');
+        }
+        answer = errorAnswer(error, exchange.requestId);
+      } finally {
+        lifecycle.requestEnded();
+      }
+
+      const milliseconds = performance.now() - exchange.startedAt;
+      const { judged } = exchange;
+      const method = request.method;
+      metrics.recordRequest({
+        route,
+        method,
+        status: answer.status,
+        seconds: milliseconds / 1000,
+        ...(errorCode === undefined ? {} : { errorCode }),
+        ...(judged === undefined ? {} : { judged }),
+      });
+      logger[logLevel]({
+        request_id: exchange.requestId,
+        route,
+        status: answer.status,
+        duration_ms: rounded(milliseconds),
+        error: errorCode,
+        ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
+      });
+      return toResponse(answer, exchange.requestId, lifecycle.closing);
+    };
+}
+
+function requestIdOf(request: Request): string {
+  const given = request.headers.get('x-request-id');
+  return given !== null && SANE_REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** Headers stay a plain object: the adapter then writes them without building a `Headers` first. */
+function toResponse(answer: Answer, requestId: string, closing: boolean): Response {
+  const isText = typeof answer.body === 'string';
+  const headers: Record<string, string> = {
+    'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
+    'x-request-id': requestId,
+    ...answer.headers,
+  };
+  if (closing) headers['connection'] = 'close';
+  return new Response(isText ? (answer.body as string) : JSON.stringify(answer.body), {
+    status: answer.status,
+    headers,
+  });
+}
+
+function describeVerdict(verdict: Verdict): Record<string, unknown> {
+  let flagged = 0;
+  for (const result of verdict.results) if ('flagged' in result && result.flagged) flagged++;
+  return {
+    checkpoint: verdict.checkpoint,
+    items: verdict.results.length,
+    flagged,
+    tokens: verdict.usage.tokens,
+    queue_ms: rounded(verdict.timing_ms.queue),
+    inference_ms: rounded(verdict.timing_ms.inference),
+  };
+}
+
+/** Microseconds are noise. */
+export function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

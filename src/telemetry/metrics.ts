@@ -1,0 +1,149 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../errors.ts';
+import type { Verdict } from '../moderation/contract.ts';
+import { CATEGORIES } from '../taxonomy.ts';
+
+/** The one place that records. Stages return what they measured; whoever ends a request calls `recordRequest` once. */
+export interface Metrics {
+  requestStarted(): void;
+  recordRequest(record: RequestRecord): void;
+  recordBatch(batch: BatchRecord): void;
+  recordCheckpointLoad(result: 'success' | ErrorCode, seconds: number): void;
+  recordWorkerRestart(): void;
+  checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
+  /** The queue is asked for its depth only when somebody reads the metrics. */
+  watchQueue(depth: () => QueueDepth): void;
+  /** The Prometheus text format. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface RequestRecord {
+  /** The pattern of the route, or `unmatched`: never the path a client sent. */
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+  readonly seconds: number;
+  readonly errorCode?: ErrorCode;
+  readonly judged?: { readonly verdict: Verdict; readonly policy: string };
+}
+
+export interface BatchRecord {
+  readonly sequences: number;
+  /** Tokens of the texts. */
+  readonly tokens: number;
+  /** Tokens the model ran over, padding included. */
+  readonly paddedTokens: number;
+}
+
+export interface QueueDepth {
+  readonly sequences: number;
+  readonly tokens: number;
+}
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** Seconds, from 0.5 ms: a short text on an idle server takes a few milliseconds. */
+const DURATIONS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const COUNTS = [1, 2, 4, 8, 16, 32, 64, 128];
+const TOKENS = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384];
+const RATIOS = [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1];
+const SCORES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
+    new Histogram<L>({ name: `guardrail_${name}`, help, buckets, labelNames, registers });
+  const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter<L>({ name: `guardrail_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `guardrail_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+
+  let inFlight = 0;
+  let queueDepth = (): QueueDepth => ({ sequences: 0, tokens: 0 });
+  gauge('requests_in_flight', 'Requests that have arrived and are not answered yet.', () => inFlight);
+  gauge('queue_size', 'Sequences waiting for a worker.', () => queueDepth().sequences);
+  gauge('queue_tokens', 'Tokens waiting for a worker.', () => queueDepth().tokens);
+
+  const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'code']);
+  const requestSeconds = histogram('http_request_duration_seconds', 'From arrival to answer.', DURATIONS, ['route']);
+  const failures = counter('request_failures_total', 'Requests that failed, by error code.', ['reason']);
+  const tokenization = histogram('tokenization_duration_seconds', 'Tokenization of a request.', DURATIONS);
+  const queueing = histogram('queue_duration_seconds', 'Waiting for a worker.', DURATIONS);
+  const inference = histogram('inference_duration_seconds', 'Running the model.', DURATIONS, ['checkpoint']);
+  const inputTokens = histogram('input_tokens', 'Tokens of an item.', TOKENS);
+  const inputWindows = histogram('input_windows', 'Windows of an item.', COUNTS);
+  const decisions = counter('decisions_total', 'Items judged, by action.', ['policy', 'action']);
+  const flags = counter('category_flags_total', 'Items flagged, by category.', ['category', 'policy']);
+  const scores = histogram('category_score', 'Probabilities, by category.', SCORES, ['category']);
+  const batchSize = histogram('batch_size', 'Sequences in a batch.', COUNTS);
+  const batchTokens = histogram('batch_tokens', 'Tokens in a batch, padding included.', TOKENS);
+  const padding = histogram('batch_padding_ratio', 'Share of a batch that is padding.', RATIOS);
+  const loads = counter('checkpoint_loads_total', 'Attempts to load a checkpoint, by result.', ['result']);
+  const loadSeconds = histogram('checkpoint_load_duration_seconds', 'Verifying and loading.', DURATIONS);
+  const restarts = counter('worker_restarts_total', 'Inference workers replaced after a crash.');
+  const checkpointInfo = new Gauge({
+    name: 'guardrail_checkpoint_info',
+    help: 'The serving checkpoint; always 1.',
+    labelNames: ['id', 'sha256'],
+    registers,
+  });
+
+  function recordVerdict(verdict: Verdict, policy: string): void {
+    tokenization.observe(verdict.timing_ms.tokenization / 1000);
+    queueing.observe(verdict.timing_ms.queue / 1000);
+    inference.observe({ checkpoint: verdict.checkpoint }, verdict.timing_ms.inference / 1000);
+    for (const result of verdict.results) {
+      if ('error' in result) continue;
+      inputTokens.observe(result.tokens);
+      inputWindows.observe(result.windows);
+      decisions.inc({ policy, action: result.action });
+      for (const category of CATEGORIES) {
+        scores.observe({ category }, result.category_scores[category]);
+        if (result.categories[category]) flags.inc({ category, policy });
+      }
+    }
+  }
+
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    requestStarted: () => {
+      inFlight++;
+    },
+    recordRequest({ route, method, status, seconds, errorCode, judged }) {
+      inFlight--;
+      requests.inc({ route, method: METHODS.has(method) ? method : 'other', code: status });
+      requestSeconds.observe({ route }, seconds);
+      if (errorCode !== undefined) failures.inc({ reason: errorCode });
+      if (judged !== undefined) recordVerdict(judged.verdict, judged.policy);
+    },
+    recordBatch({ sequences, tokens, paddedTokens }) {
+      batchSize.observe(sequences);
+      batchTokens.observe(paddedTokens);
+      padding.observe(paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens);
+    },
+    recordCheckpointLoad(result, seconds) {
+      loads.inc({ result });
+      loadSeconds.observe(seconds);
+    },
+    recordWorkerRestart: () => restarts.inc(),
+    checkpointServing({ id, sha256 }) {
+      checkpointInfo.reset();
+      checkpointInfo.set({ id, sha256 }, 1);
+    },
+    watchQueue(depth) {
+      queueDepth = depth;
+    },
+  };
+}

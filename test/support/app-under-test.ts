@@ -1,0 +1,61 @@
+import { type AppDependencies, createApp } from '../../src/http/app.ts';
+import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { perCategory } from '../../src/taxonomy.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { type ClassifierDouble, createClassifierDouble } from './classifier-double.ts';
+
+/** A ready app around a test double, with everything it writes kept in memory. */
+export function createAppUnderTest(overrides: Partial<AppDependencies> = {}) {
+  const lines: string[] = [];
+  const lifecycle = new Lifecycle();
+  lifecycle.ready();
+  const dependencies = {
+    classifier: createClassifierDouble() as ClassifierDouble,
+    lifecycle,
+    metrics: createMetrics(),
+    logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
+    limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000 },
+    apiKeys: [],
+    serveMetrics: true,
+    version: '0.0.0-test',
+    checkpoint: () => ({
+      id: 'double-1',
+      created: '2026-01-01T00:00:00.000Z',
+      thresholds: perCategory(() => 0.5),
+      max_tokens: 128,
+      languages: ['en'],
+    }),
+    ...overrides,
+  };
+  const app = createApp(dependencies);
+  return {
+    ...dependencies,
+    app,
+    lines,
+    classify: (body: unknown, headers: Record<string, string> = {}) => app.request('/classify', post(body, headers)),
+  };
+}
+
+/** A string is sent as it is, anything else as JSON. */
+export function post(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+  };
+}
+
+export interface ErrorBody {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly param?: string;
+    request_id: string;
+    doc: string;
+  };
+}
+
+export async function errorOf(response: Response): Promise<ErrorBody['error']> {
+  return ((await response.json()) as ErrorBody).error;
+}
