@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { DuoguardError, ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { createAppUnderTest, post } from '../support/app-under-test.ts';
+import { createClassifierDouble } from '../support/classifier-double.ts';
+
+const MARKER = 'zqx planted marker';
+const KEY = 'planted-api-key-zqx';
+
+/** Everything a client can put text into, on every route, to every kind of end. */
+const bodies: Record<string, unknown> = {
+  'a good request': { input: MARKER },
+  'every shape': {
+    input: [MARKER, { prompt: MARKER, response: MARKER }, { messages: [{ role: 'user', content: MARKER }] }],
+  },
+  'not JSON': MARKER,
+  'half a JSON text': `{"input": "${MARKER}`,
+  'deep nesting': `${'['.repeat(50)}"${MARKER}"`,
+  'a wrong type': { input: { text: MARKER } },
+  'an unknown field': { input: 'a', [MARKER]: MARKER },
+  'an unknown category': { input: 'a', thresholds: { [MARKER]: 0.5 } },
+  'an unknown category in a list': { input: 'a', categories: [MARKER] },
+  'an unknown policy': { input: 'a', policy: MARKER },
+  'an unknown long_input': { input: 'a', long_input: MARKER },
+  'a wrong threshold': { input: 'a', thresholds: { hate: MARKER } },
+  'a wrong role': { input: { messages: [{ role: MARKER.repeat(10), content: 'a' }] } },
+  'an unknown field of a message': { input: { messages: [{ role: 'user', content: 'a', [MARKER]: 1 }] } },
+  'too many items': { input: Array(33).fill(MARKER) },
+  'too large': { input: MARKER.repeat(200_000) },
+};
+
+describe('text of users', () => {
+  it.each(Object.entries(bodies))('stays out of answers, logs and metrics: %s', async (_, body) => {
+    const under = createAppUnderTest();
+    const path = `/classify?q=${encodeURIComponent(MARKER)}`;
+    const answer = await under.app.request(path, post(body, { 'x-request-id': MARKER, 'user-agent': MARKER }));
+    await expectNowhere(under, answer);
+  });
+
+  it.each(Object.keys(ERRORS) as ErrorCode[])('stays out when the classifier fails with %s', async (code) => {
+    const classifier = createClassifierDouble(async ({ items }) => {
+      throw new DuoguardError(code, { cause: new Error(String(items[0])) });
+    });
+    const under = createAppUnderTest({ classifier });
+    await expectNowhere(under, await under.classify({ input: MARKER }));
+  });
+
+  it('stays out when a bug throws it', async () => {
+    const classifier = createClassifierDouble(async ({ items }) => {
+      throw Object.assign(new Error(`${items[0]}\n    at ${items[0]}`), { text: items[0] });
+    });
+    const under = createAppUnderTest({ classifier });
+    await expectNowhere(under, await under.classify({ input: MARKER }));
+  });
+
+  it.each(['/livez', '/readyz', '/info', '/metrics', '/classify', `/${encodeURIComponent(MARKER)}`])(
+    'stays out of %s',
+    async (path) => {
+      for (const method of ['GET', 'PUT']) {
+        const under = createAppUnderTest();
+        await expectNowhere(under, await under.app.request(`${path}?${encodeURIComponent(MARKER)}`, { method }));
+      }
+    },
+  );
+
+  it('goes for API keys too', async () => {
+    const under = createAppUnderTest({ apiKeys: [KEY] });
+    for (const authorization of [`Bearer ${KEY}`, `Bearer ${KEY}x`]) {
+      const answer = await under.classify({ input: 'a' }, { authorization });
+      await expectNowhere(under, answer, KEY);
+    }
+  });
+
+  it('would be found if it were there', async () => {
+    const under = createAppUnderTest();
+    under.logger.info({ text: MARKER });
+    await expect(expectNowhere(under, new Response(''))).rejects.toThrow();
+  });
+});
+
+async function expectNowhere(
+  under: ReturnType<typeof createAppUnderTest>,
+  answer: Response,
+  marker = MARKER,
+): Promise<void> {
+  const seen = [
+    await answer.text(),
+    JSON.stringify([...answer.headers]),
+    under.lines.join('\n'),
+    await under.metrics.render(),
+  ].join('\n');
+  expect(under.lines.length).toBeGreaterThan(0);
+  for (const form of [marker, encodeURIComponent(marker)]) expect(seen).not.toContain(form);
+}
