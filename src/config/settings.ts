@@ -76,7 +76,8 @@ export const configSchema = z.strictObject({
   checkpoint: z.string().min(1).default('active').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_CHECKPOINT',
-    description: 'Id of the checkpoint to serve, or `active` for the one that `active.json` names.',
+    description:
+      'Checkpoint to serve: an id, `active` for the one that `active.json` names, `latest` for the newest, or a directory.',
   }),
   state_dir: z.string().min(1).default('state').register(settingInfo, {
     kind: 'string',
@@ -112,6 +113,11 @@ export const configSchema = z.strictObject({
     kind: 'integer',
     env: 'DUOGUARD_QUEUE_SIZE',
     description: 'Most sequences waiting for a worker; more is answered with 429.',
+  }),
+  queue_tokens: z.int().min(8).max(1_000_000_000).default(262_144).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_QUEUE_TOKENS',
+    description: 'Most tokens waiting for a worker; more is answered with 429.',
   }),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     kind: 'string',
