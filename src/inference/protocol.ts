@@ -34,7 +34,7 @@ export type FromWorker =
 export interface BatchMemory {
   /** [S] tokens that are not padding. */
   readonly lengths: Int32Array;
-  /** [S, W] row by row, 0 where padded. */
+  /** [S, W] row by row. */
   readonly ids: Int32Array;
   /** [S, labels] */
   readonly probabilities: Float32Array;

@@ -14,19 +14,25 @@ export interface WorkerThread {
   close(): Promise<void>;
 }
 
-/** Starts a thread; replaced in tests. */
-export type Spawn = (start: WorkerStart) => Worker;
+/** What is used of node's `Worker`. */
+export type WorkerPort = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate'>;
 
-export type WorkerSettings = Omit<WorkerStart, 'batch'>;
+/** Starts a thread; replaced in tests. */
+export type Spawn = (start: WorkerStart) => WorkerPort;
+
+export interface WorkerSettings extends Omit<WorkerStart, 'batch'> {
+  /** Fills rows shorter than the batch. The mask hides it, but the model sees what it saw in training. */
+  readonly padId: number;
+}
 
 const LABELS = CATEGORIES.length;
 
 /** Resolves when the session stands. Rejects with `checkpoint_model_invalid`, `checkpoint_model_signature`, `worker_crashed`. */
 export async function startWorkerThread(settings: WorkerSettings, spawn: Spawn = spawnWorker): Promise<WorkerThread> {
-  const { maxBatchTokens, maxBatchSequences } = settings;
+  const { model, provider, intraOpThreads, maxBatchTokens, maxBatchSequences, padId } = settings;
   const batch = new SharedArrayBuffer(batchMemoryBytes(maxBatchTokens, maxBatchSequences, LABELS));
   const memory = viewBatchMemory(batch, maxBatchTokens, maxBatchSequences, LABELS);
-  const worker = spawn({ ...settings, batch });
+  const worker = spawn({ model, provider, intraOpThreads, maxBatchTokens, maxBatchSequences, batch });
 
   let ended: DuoguardError | undefined;
   let waiting: { resolve: (message: FromWorker) => void; reject: (error: DuoguardError) => void } | undefined;
@@ -68,7 +74,7 @@ export async function startWorkerThread(settings: WorkerSettings, spawn: Spawn =
   return {
     exited,
     async run(sequences) {
-      const width = writeBatch(memory, sequences);
+      const width = writeBatch(memory, sequences, padId);
       const reply = nextMessage();
       post({ type: 'run', sequences: sequences.length, width });
       const message = await reply;
@@ -94,24 +100,17 @@ function unusableModel(code: 'checkpoint_model_invalid' | 'checkpoint_model_sign
 }
 
 /** Returns the width: the longest sequence. */
-function writeBatch(memory: ReturnType<typeof viewBatchMemory>, sequences: readonly Sequence[]): number {
+function writeBatch(memory: ReturnType<typeof viewBatchMemory>, sequences: readonly Sequence[], padId: number): number {
   const width = Math.max(...sequences.map((ids) => ids.length));
   for (const [row, ids] of sequences.entries()) {
     memory.lengths[row] = ids.length;
     memory.ids.set(ids, row * width);
-    memory.ids.fill(0, row * width + ids.length, (row + 1) * width);
+    memory.ids.fill(padId, row * width + ids.length, (row + 1) * width);
   }
   return width;
 }
 
-/** From sources the thread needs tsx to read TypeScript; Node 20 does not hand the loader of the main thread on. */
 function spawnWorker(start: WorkerStart): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
-  const register = `import { createRequire } from 'node:module';
-createRequire(${JSON.stringify(import.meta.url)})('tsx/esm/api').register();`;
-  return new Worker(new URL('./worker.ts', import.meta.url), {
-    workerData: start,
-    execArgv: ['--import', `data:text/javascript,${encodeURIComponent(register)}`],
-  });
+  const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
+  return new Worker(new URL(entry, import.meta.url), { workerData: start });
 }

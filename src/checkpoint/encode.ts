@@ -1,0 +1,24 @@
+import type { Sequence } from '../inference/engine.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+import { splitWindows } from '../text/windows.ts';
+import type { Manifest } from './manifest.ts';
+
+type Encoder = { readonly manifest: Manifest; readonly tokenizer: TextTokenizer };
+
+/** Neighbouring windows share a quarter, so that what spans a border is seen whole by one of them. */
+const STRIDE = 0.75;
+
+/** Tokens of text that one window holds. */
+export function windowCapacity(manifest: Manifest, tokenizer: TextTokenizer): number {
+  return manifest.max_tokens - tokenizer.prefix.length - tokenizer.suffix.length;
+}
+
+/** Model inputs for the token ids of one text. */
+export function encodeWindows({ manifest, tokenizer }: Encoder, ids: readonly number[]): Sequence[] {
+  return splitWindows(ids, {
+    maxTokens: manifest.max_tokens,
+    stride: Math.max(1, Math.floor(STRIDE * windowCapacity(manifest, tokenizer))),
+    prefix: tokenizer.prefix,
+    suffix: tokenizer.suffix,
+  });
+}

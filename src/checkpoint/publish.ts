@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { DuoguardError } from '../errors.ts';
+import { hashFile } from './hash-file.ts';
+import { type Manifest, manifestSchema } from './manifest.ts';
+import { MANIFEST } from './read-manifest.ts';
+import { ACTIVE } from './resolve.ts';
+
+export type ManifestWithoutFiles = Omit<Manifest, 'files'>;
+
+/** Every step by which publishing changes the disk, so that a test can stop after any of them. */
+export interface PublishSteps {
+  mkdir(path: string): Promise<unknown>;
+  writeFile(path: string, content: string): Promise<void>;
+  /** Flushes a file or, for what was renamed or created in it, a directory. */
+  sync(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+export interface PublishOptions {
+  /** Point `active.json` at the new checkpoint. Default: true. */
+  readonly activate?: boolean;
+  readonly steps?: PublishSteps;
+}
+
+/**
+ * Publishes a checkpoint as `modelsDir/id`. `writeFiles` fills an empty directory and returns the manifest; sizes and
+ * hashes are added here.
+ *
+ *   write .publishing-…/* -> flush -> rename to id -> flush modelsDir -> write .active-… -> flush -> rename to active.json
+ *
+ * Whenever this stops, by an error, a kill or a power cut, `active.json` names a checkpoint that is whole: the old one
+ * until the last rename, the new one after it. Throws `checkpoint_exists`, `checkpoint_manifest_invalid`.
+ */
+export async function publishCheckpoint(
+  modelsDir: string,
+  id: string,
+  writeFiles: (directory: string) => Promise<ManifestWithoutFiles>,
+  { activate = true, steps = diskSteps }: PublishOptions = {},
+): Promise<void> {
+  const target = join(modelsDir, checkId(id));
+  await steps.mkdir(modelsDir);
+  if (await exists(target)) throw alreadyPublished(id);
+  const beside = join(modelsDir, `.publishing-${id}-${randomUUID()}`);
+  await steps.mkdir(beside);
+  try {
+    const written = await writeFiles(beside);
+    const manifest = checkManifest(id, { ...written, files: await createManifestFiles(beside) });
+    await steps.writeFile(join(beside, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    await syncTree(beside, steps);
+    await steps.rename(beside, target).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOTEMPTY' || error.code === 'EEXIST' ? alreadyPublished(id) : error;
+    });
+  } catch (error) {
+    await steps.remove(beside).catch(() => {});
+    throw error;
+  }
+  await steps.sync(modelsDir);
+  if (activate) await setActive(modelsDir, id, steps);
+}
+
+/** Points `active.json` at a published checkpoint, in one rename. */
+export async function setActive(modelsDir: string, id: string, steps: PublishSteps = diskSteps): Promise<void> {
+  const beside = join(modelsDir, `.active-${randomUUID()}.json`);
+  try {
+    await steps.writeFile(beside, `${JSON.stringify({ id: checkId(id) })}\n`);
+    await steps.sync(beside);
+    await steps.rename(beside, join(modelsDir, ACTIVE));
+  } catch (error) {
+    await steps.remove(beside).catch(() => {});
+    throw error;
+  }
+  await steps.sync(modelsDir);
+}
+
+/** Size and SHA-256 of every file under `directory` except the manifest, by path relative to it. */
+export async function createManifestFiles(directory: string): Promise<Manifest['files']> {
+  const files: Manifest['files'] = {};
+  for (const path of await listFiles(directory)) {
+    const name = relative(directory, path).split(sep).join('/');
+    if (name !== MANIFEST) files[name] = await hashFile(path);
+  }
+  return files;
+}
+
+async function listFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+async function syncTree(directory: string, steps: PublishSteps): Promise<void> {
+  const files = await listFiles(directory);
+  for (const file of files) await steps.sync(file);
+  for (const parent of new Set([...files.map((file) => dirname(file)), directory])) await steps.sync(parent);
+}
+
+function checkId(id: string): string {
+  const parsed = manifestSchema.shape.id.safeParse(id);
+  if (parsed.success) return parsed.data;
+  throw new DuoguardError('checkpoint_manifest_invalid', {
+    message: `${JSON.stringify(id)} cannot be the id of a checkpoint.`,
+  });
+}
+
+function checkManifest(id: string, manifest: Manifest): Manifest {
+  const parsed = manifestSchema.safeParse(manifest);
+  if (!parsed.success) throw new DuoguardError('checkpoint_manifest_invalid', { cause: parsed.error });
+  if (manifest.id !== id) {
+    throw new DuoguardError('checkpoint_manifest_invalid', { message: `The manifest of ${id} names ${manifest.id}.` });
+  }
+  return parsed.data;
+}
+
+function alreadyPublished(id: string): DuoguardError {
+  return new DuoguardError('checkpoint_exists', { message: `The checkpoint ${id} was published before.` });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+const diskSteps: PublishSteps = {
+  mkdir: (path) => mkdir(path, { recursive: true }),
+  writeFile: (path, content) => writeFile(path, content),
+  async sync(path) {
+    const handle = await open(path, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { recursive: true, force: true }),
+};

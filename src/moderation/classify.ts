@@ -1,0 +1,110 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { CheckpointRegistry } from '../checkpoint/registry.ts';
+import { DuoguardError } from '../errors.ts';
+import { createPolicy, decide, type Policy } from '../policy/decide.ts';
+import { CATEGORIES, perCategory } from '../taxonomy.ts';
+import { mergeWindows } from '../text/windows.ts';
+import type { Classifier, ClassifyRequest, ItemFailure, ItemVerdict } from './contract.ts';
+import { type PreparedItem, prepareItem } from './prepare.ts';
+
+export interface ClassifierDependencies {
+  /** To use one checkpoint for good: `createRegistry(checkpoint)`. */
+  readonly registry: Pick<CheckpointRegistry, 'lease'>;
+}
+
+export function createClassifier({ registry }: ClassifierDependencies): Classifier {
+  return {
+    async classify(request) {
+      const began = performance.now();
+      const { checkpoint, release } = registry.lease();
+      try {
+        const items = await prepareItems(request, checkpoint);
+        const tokenization = performance.now() - began;
+        const scored = await checkpoint.engine.submit(items.flatMap(sequencesOf), request.signal);
+        const policy = createPolicy(checkpoint.manifest.thresholds, request);
+        return {
+          checkpoint: checkpoint.id,
+          results: judgeItems(items, scored.scores, policy),
+          usage: { tokens: items.reduce((sum, item) => sum + tokensOf(item), 0) },
+          timing_ms: {
+            tokenization,
+            queue: scored.queueMs,
+            inference: scored.inferenceMs,
+            total: performance.now() - began,
+          },
+        };
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+/** Longest stretch of tokenising before other requests and health checks get their turn. */
+const YIELD_AFTER_MS = 5;
+
+async function prepareItems(
+  { items, longInput, signal }: ClassifyRequest,
+  checkpoint: Checkpoint,
+): Promise<(PreparedItem | DuoguardError)[]> {
+  const prepared: (PreparedItem | DuoguardError)[] = [];
+  let turnBegan = performance.now();
+  for (const item of items) {
+    if (performance.now() - turnBegan > YIELD_AFTER_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) break;
+      turnBegan = performance.now();
+    }
+    prepared.push(unlessFailed(() => prepareItem(item, checkpoint, longInput)));
+  }
+  return prepared;
+}
+
+/** In item order. Throws the first failure when every item failed. */
+function judgeItems(
+  items: readonly (PreparedItem | DuoguardError)[],
+  scores: readonly (Float32Array | DuoguardError)[],
+  policy: Policy,
+): (ItemVerdict | ItemFailure)[] {
+  let next = 0;
+  const outcomes = items.map((item, index) => {
+    if (item instanceof DuoguardError) return item;
+    const own = scores.slice(next, next + item.sequences.length);
+    next += item.sequences.length;
+    return own.find((score) => score instanceof DuoguardError) ?? judge(index, item, own as Float32Array[], policy);
+  });
+  const failures = outcomes.filter((outcome) => outcome instanceof DuoguardError);
+  if (failures[0] !== undefined && failures.length === outcomes.length) throw failures[0];
+  return outcomes.map((outcome, index) =>
+    outcome instanceof DuoguardError ? { index, error: { code: outcome.code, message: outcome.message } } : outcome,
+  );
+}
+
+/** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
+function judge(index: number, item: PreparedItem, scores: readonly Float32Array[], policy: Policy): ItemVerdict {
+  const merged = scores.length > 0 ? mergeWindows(scores) : new Float32Array(CATEGORIES.length);
+  return {
+    index,
+    ...decide(merged, policy),
+    category_scores: perCategory((_, label) => merged[label] as number),
+    tokens: item.tokens,
+    windows: item.windows,
+  };
+}
+
+function sequencesOf(item: PreparedItem | DuoguardError): PreparedItem['sequences'] {
+  return item instanceof DuoguardError ? [] : item.sequences;
+}
+
+function tokensOf(item: PreparedItem | DuoguardError): number {
+  return item instanceof DuoguardError ? 0 : item.tokens;
+}
+
+function unlessFailed<T>(work: () => T): T | DuoguardError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DuoguardError) return error;
+    throw error;
+  }
+}
