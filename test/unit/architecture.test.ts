@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * The arrow: main -> http -> moderation -> checkpoint -> {text, inference, policy} -> errors. For each place, what it
+ * may import besides itself. `contract` is src/moderation/contract.ts, which both ends of its arrow import.
+ */
+const LEAVES = ['errors', 'taxonomy', 'contract'];
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  main: ['config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', ...LEAVES],
+  cli: ['config', 'moderation', 'checkpoint', 'inference', 'policy', 'text', ...LEAVES],
+  http: ['telemetry', ...LEAVES],
+  telemetry: LEAVES,
+  config: ['errors'],
+  moderation: ['checkpoint', 'inference', 'policy', 'text', ...LEAVES],
+  checkpoint: ['inference', 'policy', 'text', 'errors', 'taxonomy'],
+  inference: ['errors', 'taxonomy'],
+  policy: ['errors', 'taxonomy'],
+  text: LEAVES,
+  contract: ['taxonomy'],
+  errors: [],
+  taxonomy: [],
+};
+
+/** Packages that one module wraps, so that replacing them touches one file. */
+const WRAPPED: Readonly<Record<string, string>> = {
+  'prom-client': 'telemetry/metrics.ts',
+  pino: 'telemetry/logger.ts',
+  'onnxruntime-node': 'inference/session.ts',
+  '@hono/node-server': 'http/server.ts',
+};
+
+/** Source text by path below src/, with forward slashes. */
+type Sources = ReadonlyMap<string, string>;
+
+function readSources(root: string): Sources {
+  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+  return new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(root, path), 'utf8')]));
+}
+
+const SPECIFIER = /(?:\bfrom|\bimport|\bimport\s*\(|\brequire\s*\(|\bnew URL\s*\()\s*['"]([^'"]+)['"]/g;
+
+function importsOf(source: string): string[] {
+  return [...source.matchAll(SPECIFIER)].map((match) => match[1] as string);
+}
+
+function placeOf(path: string): string {
+  if (path === 'moderation/contract.ts') return 'contract';
+  if (path === 'errors.ts' || path === 'taxonomy.ts') return path.slice(0, -3);
+  return path.includes('/') ? path.slice(0, path.indexOf('/')) : 'main';
+}
+
+function violations(sources: Sources): string[] {
+  return [...sources].flatMap(([path, source]) => importsOf(source).flatMap((target) => judge(path, target)));
+}
+
+function judge(path: string, target: string): string[] {
+  if (!target.startsWith('.')) {
+    const owner = WRAPPED[target];
+    return owner === undefined || owner === path ? [] : [`${path} imports ${target}, which ${owner} wraps`];
+  }
+  const resolved = posix.join(posix.dirname(path), target);
+  if (resolved.startsWith('..')) return [`${path} leaves src/: ${target}`];
+  const from = placeOf(path);
+  const to = placeOf(resolved);
+  const allowed = ALLOWED[from];
+  if (allowed === undefined) return [`${path}: ${from} has no place in the arrow yet`];
+  return from === to || allowed.includes(to) ? [] : [`${path} (${from}) imports ${resolved} (${to})`];
+}
+
+const src = fileURLToPath(new URL('../../src', import.meta.url));
+const sources = readSources(src);
+
+describe('the arrow of src/', () => {
+  it('reads the modules and their imports', () => {
+    expect(sources.size).toBeGreaterThan(40);
+    expect(importsOf(sources.get('http/app.ts') as string)).toContain('../errors.ts');
+    expect([...sources.values()].flatMap(importsOf).filter((target) => target.startsWith('.')).length).toBeGreaterThan(
+      80,
+    );
+  });
+
+  it('points one way', () => {
+    expect(violations(sources)).toEqual([]);
+  });
+
+  it.each([
+    ['src imports training', 'http/planted.ts', "import { train } from '../../training/cli/train.ts';"],
+    ['a type from training', 'text/planted.ts', "import type { T } from '../../training/graph/graph.ts';"],
+    ['dynamically', 'text/planted.ts', "const t = await import('../../training/graph/graph.ts');"],
+    ['against the arrow', 'inference/planted.ts', "import { createClassifier } from '../moderation/classify.ts';"],
+    ['over a re-export', 'checkpoint/planted.ts', "export { createApp } from '../http/app.ts';"],
+    ['past the moderation half', 'http/planted.ts', "import { createEngine } from '../inference/pool.ts';"],
+    ['between siblings', 'policy/planted.ts', "import { normalize } from '../text/normalize.ts';"],
+    ['the main program', 'http/planted.ts', "import '../main.ts';"],
+    ['a wrapped package', 'http/planted.ts', "import { Counter } from 'prom-client';"],
+    ['a folder without a place', 'helpers/planted.ts', "import { CATEGORIES } from '../taxonomy.ts';"],
+  ])('finds a planted violation: %s', (_, path, source) => {
+    expect(violations(new Map([...sources, [path, source]]))).toHaveLength(1);
+  });
+});
