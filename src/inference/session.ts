@@ -57,8 +57,8 @@ async function openSession(start: WorkerStart): Promise<ort.InferenceSession> {
       interOpNumThreads: 1,
       // Memory patterns are kept per input shape, and nearly every batch has a shape of its own.
       enableMemPattern: false,
-      // Errors reach the main thread as exceptions; warnings would go to stderr around the logger.
-      logSeverityLevel: 3,
+      // Failures are thrown as well; the runtime's own log would go to stderr around ours.
+      logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
     });
   } catch (error) {

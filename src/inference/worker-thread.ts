@@ -110,7 +110,7 @@ function writeBatch(memory: ReturnType<typeof viewBatchMemory>, sequences: reado
   return width;
 }
 
-function spawnWorker(start: WorkerStart): Worker {
+export function spawnWorker(start: WorkerStart): Worker {
   const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
   return new Worker(new URL(entry, import.meta.url), { workerData: start });
 }
