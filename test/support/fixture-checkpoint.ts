@@ -1,17 +1,22 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll } from 'vitest';
 import type { LoadOptions } from '../../src/checkpoint/load.ts';
 import { createManifestFiles, type ManifestWithoutFiles } from '../../src/checkpoint/publish.ts';
 import { CATEGORIES, perCategory } from '../../src/taxonomy.ts';
 import { tokenizerJson } from '../../training/tokenizer/template.ts';
 import { expectedScores, type FixtureModelOptions, fixtureModel, signOf, VOCABULARY } from './fixture-model.ts';
 
-/** Removed when the test ends. */
+const temporary: string[] = [];
+afterAll(() => {
+  for (const directory of temporary) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Removed when the test file ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'duoguard-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  temporary.push(directory);
   return directory;
 }
 
