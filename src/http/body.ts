@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { DuoguardError } from '../errors.ts';
-import { untilAborted } from './deadline.ts';
+import type { Deadline } from './deadline.ts';
 
 /**
  * Depth of JSON arrays and objects that is accepted. The deepest request has 5; more is an attack on whatever walks the
@@ -9,9 +9,9 @@ import { untilAborted } from './deadline.ts';
 const MAX_DEPTH = 32;
 
 /** The JSON body. Throws `unsupported_media_type`, `payload_too_large`, `invalid_json`, `request_timeout` or `client_closed`. */
-export async function readJson(request: Request, maxBytes: number, signal: AbortSignal): Promise<unknown> {
+export async function readJson(request: Request, maxBytes: number, deadline: Deadline): Promise<unknown> {
   requireJson(request.headers);
-  const bytes = await readWithin(request, maxBytes, signal);
+  const bytes = await readWithin(request, maxBytes, deadline);
   if (!isUtf8(bytes)) throw new DuoguardError('invalid_json', { message: 'The body is not valid UTF-8.' });
   const text = bytes.toString('utf8');
   if (isDeeperThan(text, MAX_DEPTH)) {
@@ -32,13 +32,13 @@ function requireJson(headers: Headers): void {
   throw new DuoguardError('unsupported_media_type');
 }
 
-async function readWithin(request: Request, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+async function readWithin(request: Request, maxBytes: number, deadline: Deadline): Promise<Buffer> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > maxBytes) throw tooLarge(maxBytes);
   // The parser under us holds a body to its declared length, so only a body without one has to be counted.
   const reading = Number.isNaN(declared) ? readCounted(request, maxBytes) : readDeclared(request);
   try {
-    return await untilAborted(reading, signal);
+    return await deadline.limit(reading);
   } catch (error) {
     if (!(error instanceof DuoguardError)) throw new DuoguardError('client_closed');
     throw error.code === 'deadline_exceeded' ? new DuoguardError('request_timeout') : error;

@@ -5,7 +5,7 @@ import type { Answer } from './answer.ts';
 import type { Authorize } from './api-keys.ts';
 import { readJson } from './body.ts';
 import { parseClassifyRequest } from './classify-request.ts';
-import { startDeadline, untilAborted } from './deadline.ts';
+import { Deadline, deadlineMs } from './deadline.ts';
 import { type Exchange, type Handler, rounded } from './exchange.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -28,11 +28,12 @@ export function createClassifyHandler({ classifier, authorize, lifecycle, limits
   return async (exchange) => {
     requireServing(lifecycle);
     authorize(exchange.request.headers);
-    const deadline = startDeadline(exchange.request, limits.requestTimeoutMs);
+    const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
+    exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
     try {
-      const body = await readJson(exchange.request, limits.maxBodyBytes, deadline.signal);
+      const body = await readJson(exchange.request, limits.maxBodyBytes, deadline);
       const request = parseClassifyRequest(body, limits.maxItems);
-      const verdict = await untilAborted(classifier.classify({ ...request, signal: deadline.signal }), deadline.signal);
+      const verdict = await deadline.limit(classifier.classify({ ...request, signal: deadline.signal }));
       exchange.judged = { verdict, policy: 'default' };
       return verdictAnswer(verdict, exchange);
     } finally {
