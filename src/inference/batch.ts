@@ -17,7 +17,7 @@ export const MAX_PADDING = 0.25;
 /**
  * Chooses the next batch from the waiting sequences, most urgent first: the head and, in order, every sequence that
  * keeps the padded size within budget and the padding under `MAX_PADDING`. The head thereby picks the length bucket, and
- * as it is always part of the batch, no length waits for ever.
+ * as it is taken whatever its size, no length waits for ever.
  *
  * Returns ascending indices into `waiting`; empty only when `waiting` is.
  */

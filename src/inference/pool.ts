@@ -1,4 +1,5 @@
 import { DuoguardError } from '../errors.ts';
+import { type BatchLimits, MAX_PADDING } from './batch.ts';
 import { cancellation } from './cancellation.ts';
 import type { Engine, EngineObserver, Scored, Sequence } from './engine.ts';
 import { createPendingRequest, type PendingRequest } from './pending.ts';
@@ -69,9 +70,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     for (const slot of slots) {
       if (queue.length === 0) return;
       if (slot.thread === undefined || slot.busy) continue;
-      const run = runBatch(slot, slot.thread, queue.takeBatch(options)).finally(() => running.delete(run));
+      const run = runBatch(slot, slot.thread, queue.takeBatch(batchLimits())).finally(() => running.delete(run));
       running.add(run);
     }
+  }
+
+  /** A worker takes its share of what waits, or the others would have nothing while it works through everything. */
+  function batchLimits(): BatchLimits {
+    const share = queue.tokens / slots.length / (1 - MAX_PADDING);
+    return { ...options, maxBatchTokens: Math.min(options.maxBatchTokens, share) };
   }
 
   async function runBatch(slot: Slot, thread: WorkerThread, batch: Waiting<PendingRequest>[]): Promise<void> {

@@ -71,6 +71,17 @@ test('idle workers share what arrives', async () => {
   expect(await Promise.all(both.map(scoreOf))).toEqual([1, 2]);
 });
 
+test('a worker that falls free takes its share of what waits and leaves the rest to the others', async () => {
+  const { engine, workers } = await startEngine({ workers: 2 });
+  for (let id = 1; id <= 10; id++) void engine.submit([of(id)], never);
+  workers[0]?.finish();
+  await settle();
+  const taken = workers[0]?.batches[1]?.length as number;
+  expect(taken).toBeGreaterThanOrEqual(4);
+  expect(taken).toBeLessThanOrEqual(6);
+  expect(engine.stats().queuedSequences).toBe(8 - taken);
+});
+
 test('the scores of a request keep the order of its sequences, across batches and length buckets', async () => {
   const { engine, workers } = await startEngine();
   const scored = engine.submit([of(5, 60), of(6, 3), of(7, 60), of(8, 3)], never);
