@@ -14,7 +14,7 @@ export interface SettingInfo {
   readonly secret?: true;
 }
 
-export const settingInfo = z.registry<SettingInfo>();
+const settingInfo = z.registry<SettingInfo>();
 
 const port = z.int().min(0).max(65_535);
 
