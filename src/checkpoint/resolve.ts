@@ -8,7 +8,7 @@ import { MANIFEST } from './read-manifest.ts';
 export const ACTIVE = 'active.json';
 
 const checkpointId = manifestSchema.shape.id;
-export const activeSchema = z.object({ id: checkpointId });
+const activeSchema = z.object({ id: checkpointId });
 
 /**
  * The directory of the chosen checkpoint: `active` follows `active.json`, `latest` takes the newest `created`, anything

@@ -8,8 +8,8 @@ import { FIRST_BYTE_ID, SPECIAL_TOKENS } from '../../training/tokenizer/template
  */
 
 const SIGNS = '!#$%&*+;<=>@';
-export const CALM = -4;
-export const LOUD = 4;
+const CALM = -4;
+const LOUD = 4;
 /** Its last UTF-8 byte raises `jailbreak_prompts`; normalisation removes it. */
 export const ZERO_WIDTH_SPACE = '\u200b';
 /** Makes every score not a number. */
