@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { createLibraryTokenizer } from '../../src/text/library.ts';
+import { loadTokenizer } from '../../src/text/tokenizer.ts';
+import { BYTE_CHARACTERS, tokenizerJson } from '../../training/tokenizer/template.ts';
+
+const merges = ['h e', 'l l', 'he ll', 'Ġ hell', 'Ġhell o'].map((merge) => merge.split(' ') as [string, string]);
+const json = tokenizerJson(merges);
+const libraryIds = (file: object, text: string) =>
+  createLibraryTokenizer({ ...file, added_tokens: [] }).encode(text, { add_special_tokens: false }).ids;
+
+describe('loadTokenizer', () => {
+  it('says what is wrong with a file', () => {
+    expect(() => loadTokenizer(null)).toThrow('not a tokenizer.json');
+    expect(() => loadTokenizer({})).toThrow(/not a tokenizer.json[\s\S]*model/);
+    const frame = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<x>', type_id: 0 } }], pair: [] };
+    expect(() => loadTokenizer({ ...json, post_processor: frame })).toThrow('<x>, which has no id');
+    const noPad = json.added_tokens.filter((token) => token.content !== '<pad>');
+    expect(() => loadTokenizer({ ...json, added_tokens: noPad })).toThrow('no padding token');
+    expect(() => loadTokenizer({ ...json, model: { ...json.model, type: 'Nonsense' } })).toThrow();
+  });
+
+  it('encodes nothing as nothing', () => {
+    expect(loadTokenizer(json).encode('')).toEqual([]);
+    expect(loadTokenizer(json).decode([])).toBe('');
+  });
+
+  it('keeps its ids when more pieces went through than the cache holds', () => {
+    const tokenizer = loadTokenizer(json);
+    const library = createLibraryTokenizer({ ...json, added_tokens: [] });
+    const before = tokenizer.encode('hello');
+    for (let i = 0; i < 100_000; i += 1)
+      tokenizer.encode(String(i).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] as string));
+    expect(tokenizer.encode('hello')).toEqual(before);
+    const text = 'hello w4x hello shell 12345 w77x';
+    expect(tokenizer.encode(text)).toEqual(library.encode(text, { add_special_tokens: false }).ids);
+  });
+
+  it('does not let a caller change what the cache remembers', () => {
+    const tokenizer = loadTokenizer(json);
+    const before = [...tokenizer.encode('hello')];
+    tokenizer.encode('hello').fill(0);
+    expect(tokenizer.encode('hello')).toEqual(before);
+  });
+});
+
+/** Files that others wrote: each has something our fast path does not know, and must give the library's ids all the same. */
+describe('other tokenizers', () => {
+  const split = (Regex: string) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false });
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const sequence = (...pretokenizers: object[]) => ({ type: 'Sequence', pretokenizers });
+  const text = 'Hello hello shell, HELL  and\nhello 123 é 日本 👍';
+
+  it.each<[string, object]>([
+    ['pieces without a limit', { pre_tokenizer: sequence(split(' ?[^ ]+'), byteLevel) }],
+    ['a split that leaves gaps', { pre_tokenizer: sequence(split('ell'), byteLevel) }],
+    ['no split at all', { pre_tokenizer: sequence(byteLevel) }],
+    ['GPT-2', { pre_tokenizer: { ...byteLevel, use_regex: true } }],
+    [
+      'a later stage that adds spaces',
+      { pre_tokenizer: sequence(split(' ?[^ ]+'), { ...byteLevel, add_prefix_space: true }) },
+    ],
+    ['whole words first', { model: { ...json.model, ignore_merges: true } }],
+    ['merges as pairs', { model: { ...json.model, merges } }],
+  ])('%s', (_, changes) => {
+    const file = { ...json, ...changes };
+    const tokenizer = loadTokenizer(file);
+    for (const input of [text, text.repeat(50), 'hello'.repeat(200)]) {
+      expect(tokenizer.encode(input)).toEqual(libraryIds(file, input));
+    }
+  });
+
+  it('WordPiece between [CLS] and [SEP]', () => {
+    const tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'hell', '##o', 'world'];
+    const tokenizer = loadTokenizer({
+      added_tokens: tokens.slice(0, 4).map((content, id) => ({ id, content, special: true })),
+      normalizer: { type: 'BertNormalizer', clean_text: true, lowercase: true, strip_accents: null },
+      pre_tokenizer: { type: 'BertPreTokenizer' },
+      post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
+      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+      model: {
+        type: 'WordPiece',
+        unk_token: '[UNK]',
+        continuing_subword_prefix: '##',
+        max_input_chars_per_word: 100,
+        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      },
+    });
+    expect(tokenizer).toMatchObject({ prefix: [2], suffix: [3], padId: 0, vocabSize: 7 });
+    expect(tokenizer.encode('Hello world no')).toEqual([4, 5, 6, 1]);
+  });
+
+  it('added tokens that are not special keep their meaning', () => {
+    const added = { id: 900, content: '<brand>', special: false, normalized: false };
+    const tokenizer = loadTokenizer({ ...json, added_tokens: [...json.added_tokens, added] });
+    expect(tokenizer.encode('a <brand> b')).toContain(900);
+    expect(tokenizer.vocabSize).toBe(901);
+  });
+});
+
+it('byte characters are those of GPT-2', () => {
+  expect(BYTE_CHARACTERS[0x20]).toBe('Ġ');
+  expect(BYTE_CHARACTERS[0x0a]).toBe('Ċ');
+  expect(new Set(BYTE_CHARACTERS).size).toBe(256);
+});
