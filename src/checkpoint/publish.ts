@@ -62,11 +62,14 @@ export async function publishCheckpoint(
   if (activate) await setActive(modelsDir, id, steps);
 }
 
-/** Points `active.json` at a published checkpoint, in one rename. */
+/** Points `active.json` at a published checkpoint, in one rename. Throws `checkpoint_not_found`. */
 export async function setActive(modelsDir: string, id: string, steps: PublishSteps = diskSteps): Promise<void> {
+  if (!(await exists(join(modelsDir, checkId(id), MANIFEST)))) {
+    throw new DuoguardError('checkpoint_not_found', { message: `There is no checkpoint ${id} to activate.` });
+  }
   const beside = join(modelsDir, `.active-${randomUUID()}.json`);
   try {
-    await steps.writeFile(beside, `${JSON.stringify({ id: checkId(id) })}\n`);
+    await steps.writeFile(beside, `${JSON.stringify({ id })}\n`);
     await steps.sync(beside);
     await steps.rename(beside, join(modelsDir, ACTIVE));
   } catch (error) {

@@ -43,9 +43,13 @@ function toWindows(checkpoint: Checkpoint, ids: readonly number[]): readonly Seq
   return ids.length === 0 ? [] : encodeWindows(checkpoint, ids);
 }
 
+/** No script stacks so many marks on a letter, and composing them takes time quadratic in their number. */
+const STACKED_MARKS = /\p{M}{33}/u;
+
 /** White space and composed accents differ between honest writers; a second look at them would only cost time. */
 function hidesSomething(raw: string, normalized: string): boolean {
-  return raw !== normalized && withoutWhitespace(raw.normalize('NFC')) !== withoutWhitespace(normalized);
+  if (raw === normalized) return false;
+  return STACKED_MARKS.test(raw) || withoutWhitespace(raw.normalize('NFC')) !== withoutWhitespace(normalized);
 }
 
 function withoutWhitespace(text: string): string {

@@ -49,6 +49,13 @@ test('publishing without activation leaves the active checkpoint', async () => {
   expect(await soundActiveId(models)).toBe('two');
 });
 
+test('what was never published cannot become active', async () => {
+  const models = temporaryDirectory();
+  await publish(models, 'one');
+  await expect(setActive(models, 'two')).rejects.toMatchObject({ code: 'checkpoint_not_found' });
+  expect(await soundActiveId(models)).toBe('one');
+});
+
 test('a published checkpoint is never replaced', async () => {
   const models = temporaryDirectory();
   await publish(models, 'one');

@@ -108,6 +108,12 @@ describe('texts with little in them', () => {
   });
 });
 
+test('neither one letter 100,000 times nor 300,000 stacked marks hold the server up', async () => {
+  // Composing that many alternating marks, or merging that long a word, would take far longer than a test may.
+  expect(await verdictOn('a'.repeat(100_000))).toMatchObject({ flagged: false, tokens: 100_001 });
+  expect(await verdictOn(`a${'\u0301\u0323'.repeat(300_000)}`)).toMatchObject({ flagged: false });
+});
+
 test('the request overrides thresholds and chooses categories', async () => {
   const text = `with ${signOf('hate')}`;
   expect(await verdictOn(text, { thresholds: { hate: 0.99 } })).toMatchObject({ flagged: false });
