@@ -28,7 +28,10 @@ const tokenizerFile = z
     decoder: z.unknown().default(null),
     padding: z.object({ pad_id: z.int().nonnegative() }).loose().nullish(),
     // Not a `z.record`: a vocabulary may hold the token `__proto__`.
-    model: z.looseObject({ vocab: z.custom<object>((vocab) => typeof vocab === 'object' && vocab !== null) }),
+    model: z.looseObject({
+      type: z.enum(['BPE', 'WordPiece', 'Unigram']),
+      vocab: z.custom<object>((vocab) => typeof vocab === 'object' && vocab !== null, 'a vocabulary'),
+    }),
   })
   .loose();
 
@@ -60,6 +63,7 @@ function frameOf(library: LibraryTokenizer, file: TokenizerFile): { prefix: numb
   const marker = '\0text\0';
   const tokens = library.post_processor?.([marker], null, true).tokens ?? [marker];
   const at = tokens.indexOf(marker);
+  if (at < 0) throw new Error('tokenizer.json: the post-processor drops the text');
   const special = new Map(file.added_tokens.map((token) => [token.content, token.id]));
   const toId = (token: string): number => {
     const id = special.get(token) ?? library.model.tokens_to_ids.get(token);

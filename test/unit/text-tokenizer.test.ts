@@ -12,8 +12,13 @@ describe('loadTokenizer', () => {
   it('says what is wrong with a file', () => {
     expect(() => loadTokenizer(null)).toThrow('not a tokenizer.json');
     expect(() => loadTokenizer({})).toThrow(/not a tokenizer.json[\s\S]*model/);
-    const frame = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<x>', type_id: 0 } }], pair: [] };
-    expect(() => loadTokenizer({ ...json, post_processor: frame })).toThrow('<x>, which has no id');
+    const frame = (...single: object[]) => ({
+      ...json,
+      post_processor: { type: 'TemplateProcessing', single, pair: [] },
+    });
+    const added = { SpecialToken: { id: '<x>', type_id: 0 } };
+    expect(() => loadTokenizer(frame(added))).toThrow('drops the text');
+    expect(() => loadTokenizer(frame(added, { Sequence: { id: 'A', type_id: 0 } }))).toThrow('<x>, which has no id');
     const noPad = json.added_tokens.filter((token) => token.content !== '<pad>');
     expect(() => loadTokenizer({ ...json, added_tokens: noPad })).toThrow('no padding token');
     expect(() => loadTokenizer({ ...json, model: { ...json.model, type: 'Nonsense' } })).toThrow();

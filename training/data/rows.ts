@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CATEGORIES, type Category } from '../../src/taxonomy.ts';
 import { readLines } from './lines.ts';
 
-export const KINDS = ['prompt', 'response', 'qa', 'comment', 'dialogue'] as const;
+const KINDS = ['prompt', 'response', 'qa', 'comment', 'dialogue'] as const;
 
 const label = z.union([z.boolean(), z.literal(0).transform(() => false), z.literal(1).transform(() => true)]);
 const identifier = z.union([z.string(), z.number()]).transform(String);

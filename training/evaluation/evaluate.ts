@@ -81,7 +81,7 @@ export function evaluate(rows: readonly LabelledRow[], predictions: readonly Pre
   return { n: rows.length, groups: reports, languages };
 }
 
-export function measure(labels: readonly boolean[], predictions: readonly Prediction[]): Metrics {
+function measure(labels: readonly boolean[], predictions: readonly Prediction[]): Metrics {
   const scores = predictions.map((prediction) => prediction.score);
   const counts = confusion(
     labels,
