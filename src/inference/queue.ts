@@ -12,12 +12,17 @@ import { type Batchable, type BatchLimits, formBatch } from './batch.ts';
  *         ^                        |
  *    putBack(failed worker)   remove(request): its client left or its deadline passed
  *
+ * A request has at most an eighth of the places; its other sequences stand behind them and move up as its own are
+ * taken. So a book does not shut out everybody else while it is read.
+ *
  * Invariant: `waiting` is sorted by rank; `tokens` is the sum over `waiting`.
  *
  * Rank is start-time fair queueing: a sequence's rank is the virtual time at its arrival plus the tokens of its own
  * request up to and including it. A request of one sentence thus overtakes the hundredth window of a book.
  * Virtual time follows the ranks that were served, so the book's turn comes however many sentences keep arriving.
  */
+
+const REQUEST_SHARE = 8;
 
 export interface QueueLimits {
   readonly maxSequences: number;
@@ -33,9 +38,10 @@ export interface Waiting<Owner> extends Batchable {
 }
 
 export interface SequenceQueue<Owner> {
+  /** Sequences and tokens in the queue's places; what stands behind them is not counted. */
   readonly length: number;
   readonly tokens: number;
-  /** Whether a request may be added; an empty queue takes any, or a large one would be refused for ever. */
+  /** Whether a request may be added; an empty queue takes any, or one with long sequences would be refused for ever. */
   fits(sequences: readonly Int32Array[]): boolean;
   add(owner: Owner, sequences: readonly Int32Array[]): void;
   takeBatch(limits: BatchLimits): Waiting<Owner>[];
@@ -45,7 +51,10 @@ export interface SequenceQueue<Owner> {
 }
 
 export function createQueue<Owner>(limits: QueueLimits): SequenceQueue<Owner> {
+  const placesPerRequest = Math.ceil(limits.maxSequences / REQUEST_SHARE);
   let waiting: Waiting<Owner>[] = [];
+  /** By request, the last first. */
+  const behind = new Map<Owner, Waiting<Owner>[]>();
   let tokens = 0;
   let virtualTime = 0;
 
@@ -59,6 +68,13 @@ export function createQueue<Owner>(limits: QueueLimits): SequenceQueue<Owner> {
     }
     waiting.splice(low, 0, entry);
     tokens += entry.tokens;
+  }
+
+  function moveUp(owner: Owner): void {
+    const own = behind.get(owner);
+    const next = own?.pop();
+    if (next) insert(next);
+    if (own?.length === 0) behind.delete(owner);
   }
 
   function keepOnly(keep: (entry: Waiting<Owner>, index: number) => boolean): void {
@@ -75,17 +91,20 @@ export function createQueue<Owner>(limits: QueueLimits): SequenceQueue<Owner> {
     },
 
     fits(sequences) {
-      const added = sequences.reduce((sum, ids) => sum + ids.length, 0);
-      const room = waiting.length + sequences.length <= limits.maxSequences && tokens + added <= limits.maxTokens;
+      const places = sequences.slice(0, placesPerRequest);
+      const added = places.reduce((sum, ids) => sum + ids.length, 0);
+      const room = waiting.length + places.length <= limits.maxSequences && tokens + added <= limits.maxTokens;
       return room || waiting.length === 0;
     },
 
     add(owner, sequences) {
       let rank = virtualTime;
-      for (const [index, ids] of sequences.entries()) {
+      const entries = sequences.map((ids, index) => {
         rank += ids.length;
-        insert({ ids, tokens: ids.length, owner, index, rank, failures: 0 });
-      }
+        return { ids, tokens: ids.length, owner, index, rank, failures: 0 };
+      });
+      for (const entry of entries.splice(0, placesPerRequest)) insert(entry);
+      if (entries.length > 0) behind.set(owner, entries.reverse());
     },
 
     takeBatch(batchLimits) {
@@ -96,6 +115,7 @@ export function createQueue<Owner>(limits: QueueLimits): SequenceQueue<Owner> {
       virtualTime = Math.max(virtualTime, head.rank);
       const taken = new Set(chosen);
       keepOnly((_, index) => !taken.has(index));
+      for (const entry of batch) moveUp(entry.owner);
       return batch;
     },
 
@@ -104,6 +124,7 @@ export function createQueue<Owner>(limits: QueueLimits): SequenceQueue<Owner> {
     },
 
     remove(owner) {
+      behind.delete(owner);
       keepOnly((entry) => entry.owner !== owner);
     },
   };

@@ -66,6 +66,7 @@ export async function startWorkerThread(settings: WorkerSettings, spawn: Spawn =
 
   const first = await nextMessage();
   if (first.type !== 'ready') {
+    // Only here may a thread be terminated: inside a run that would abort the whole process (onnxruntime-node 1.30).
     await worker.terminate();
     if (first.type === 'unusable') throw unusableModel(first.code, first.reason);
     throw new DuoguardError('worker_crashed');

@@ -50,7 +50,8 @@ test('requests survive the end of their worker thread', async () => {
   let restarts = 0;
   const { engine, workers } = await startEngine({ observer: { workerRestarted: () => restarts++ } });
   const scored = Array.from({ length: 20 }, (_, index) => engine.submit([encode(`text ${index}`)], never()));
-  await workers[0]?.terminate();
+  // Not `terminate`: onnxruntime-node 1.30 aborts the whole process when its thread is ended inside a run.
+  workers[0]?.postMessage(null);
   for (const { scores } of await Promise.all(scored)) expect(scores[0]).toBeInstanceOf(Float32Array);
   expect(restarts).toBe(1);
 });

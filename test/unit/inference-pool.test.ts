@@ -95,13 +95,12 @@ test('the scores of a request keep the order of its sequences, across batches an
 
 test('a full queue refuses a request as a whole and says when to retry', async () => {
   const { engine } = await startEngine({ queue: { maxSequences: 2, maxTokens: 10_000 } });
-  void engine.submit([of(1)], never);
-  void engine.submit([of(2)], never);
-  await expect(engine.submit([of(3), of(4)], never)).rejects.toMatchObject({
+  for (const id of [1, 2, 3]) void engine.submit([of(id)], never);
+  await expect(engine.submit([of(4), of(5)], never)).rejects.toMatchObject({
     code: 'overloaded',
     details: { retryAfterSeconds: 1 },
   });
-  expect(engine.stats().queuedSequences).toBe(1);
+  expect(engine.stats().queuedSequences).toBe(2);
 });
 
 test.each([

@@ -5,13 +5,43 @@ import { createQueue } from '../../src/inference/queue.ts';
 const of = (...lengths: number[]) => lengths.map((length) => new Int32Array(length));
 const one = { maxBatchTokens: 4096, maxBatchSequences: 1 };
 
-test('refuses what does not fit by sequences or by tokens, unless it is empty', () => {
-  const queue = createQueue<string>({ maxSequences: 3, maxTokens: 100 });
+test('refuses what does not fit by tokens, unless it is empty', () => {
+  const queue = createQueue<string>({ maxSequences: 16, maxTokens: 100 });
   expect(queue.fits(of(500))).toBe(true);
   queue.add('a', of(50, 10));
   expect(queue.fits(of(40))).toBe(true);
   expect(queue.fits(of(41))).toBe(false);
-  expect(queue.fits(of(1, 1))).toBe(false);
+});
+
+test('refuses what does not fit by sequences', () => {
+  const queue = createQueue<string>({ maxSequences: 3, maxTokens: 1000 });
+  for (const owner of ['a', 'b', 'c']) {
+    expect(queue.fits(of(1))).toBe(true);
+    queue.add(owner, of(1));
+  }
+  expect(queue.fits(of(1))).toBe(false);
+});
+
+test('a request of any size has an eighth of the places, and all of it is served', () => {
+  const queue = createQueue<string>({ maxSequences: 16, maxTokens: 1000 });
+  queue.add('book', of(...Array.from({ length: 50 }, () => 10)));
+  expect([queue.length, queue.tokens]).toEqual([2, 20]);
+  queue.add('note', of(10));
+  const served: string[] = [];
+  while (queue.length > 0) {
+    for (const { owner, index } of queue.takeBatch(one)) served.push(`${owner} ${index}`);
+  }
+  expect(served).toHaveLength(51);
+  expect(new Set(served).size).toBe(51);
+  expect(served.indexOf('note 0')).toBeLessThan(3);
+  expect(served.filter((entry) => entry.startsWith('book'))).toEqual(Array.from({ length: 50 }, (_, i) => `book ${i}`));
+});
+
+test('what stands behind the places of a removed request is gone too', () => {
+  const queue = createQueue<string>({ maxSequences: 8, maxTokens: 1000 });
+  queue.add('book', of(10, 10, 10));
+  queue.remove('book');
+  expect(queue.takeBatch(one)).toEqual([]);
 });
 
 test('a short request overtakes the later windows of a long one', () => {
