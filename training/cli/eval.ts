@@ -22,7 +22,7 @@ const USAGE = `Usage: npm run -s eval -- --data FILE [options]
 Scores labelled texts exactly as the server does and prints quality by benchmark and language.
 
   --data PATH          rows {"text", "unsafe": 0|1, "lang"?, "benchmark"?, "categories"?}: a .jsonl or .jsonl.gz file,
-                       a directory of them, or seeds
+                       a directory of them, seeds, seeds:train or seeds:held-out
   --checkpoint ID|DIR  an id in the models directory, a directory, active or latest; default: active
   --models DIR         the models directory; default: DUOGUARD_MODELS_DIR or models
   --float              the checkpoint's float model instead of the one it serves

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { guardrailConfigSchema } from '../guardrail/config.ts';
+import { trainGuardrail } from '../guardrail/run.ts';
+
+const USAGE = `Usage: npm run train -- guardrail [options]
+
+Trains a guardrail from scratch and publishes it as a checkpoint directory.
+
+  --data PATH       rows to train on: a .jsonl or .jsonl.gz file, a directory of them, or seeds (this project's own
+                    corpus). May be repeated. Default: seeds
+  --text PATH       more texts, in the same form, for learning the tokenizer only. May be repeated
+  --tokenizer FILE  use this tokenizer.json instead of learning one
+  --config FILE     settings as JSON; what it leaves out has its default
+  --out DIR         where checkpoints are published. Default: state/models
+  --id ID           name of the checkpoint. Default: guardrail-<date and time>
+  --run DIR         journal and state of this run. Default: state/runs/<id>
+  --resume          continue the run in --run after a kill
+  --activate        point active.json at the new checkpoint
+  --float           keep the float model beside the int8 one
+  --save-every S    seconds between saved states. Default: 120
+`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', multiple: true, default: ['seeds'] },
+      text: { type: 'string', multiple: true, default: [] },
+      tokenizer: { type: 'string' },
+      config: { type: 'string' },
+      out: { type: 'string', default: join('state', 'models') },
+      id: { type: 'string' },
+      run: { type: 'string' },
+      resume: { type: 'boolean', default: false },
+      activate: { type: 'boolean', default: false },
+      float: { type: 'boolean', default: false },
+      'save-every': { type: 'string', default: '120' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help || positionals.length === 0) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (positionals.join(' ') !== 'guardrail')
+    throw new Error(`there is nothing to train called ${positionals.join(' ')}`);
+  const saveEvery = Number(values['save-every']);
+  if (!(saveEvery > 0)) throw new Error('--save-every takes a number of seconds');
+  if (values.resume && values.run === undefined) throw new Error('--resume needs --run, the directory to continue in');
+
+  const id =
+    values.id ?? `guardrail-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
+  const { figures, steps, minutes } = await trainGuardrail({
+    config: readConfig(values.config),
+    data: values.data,
+    text: values.text,
+    ...(values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer }),
+    runDirectory: values.run ?? join('state', 'runs', id),
+    resume: values.resume,
+    id,
+    modelsDirectory: values.out,
+    activate: values.activate,
+    keepFloat: values.float,
+    saveEvery,
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+  process.stdout.write(
+    `${JSON.stringify({ checkpoint: join(values.out, id), steps, minutes, held_out: figures }, null, 2)}\n`,
+  );
+}
+
+function readConfig(path: string | undefined) {
+  const parsed = guardrailConfigSchema.safeParse(path === undefined ? {} : JSON.parse(readFileSync(path, 'utf8')));
+  if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,73 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { CATEGORIES } from '../../src/taxonomy.ts';
+
+/** Settings of a guardrail training run, each with the default that the shipped checkpoint was trained with. */
+
+const encoderSchema = z.strictObject({
+  vocabSize: z.int().min(300).max(65_536).default(24_000),
+  ngrams: z
+    .strictObject({
+      /** Lengths in tokens of the hashed n-grams; empty: none. */
+      orders: z.array(z.int().min(2).max(6)).default([2, 3]),
+      buckets: z
+        .int()
+        .min(1)
+        .max(1 << 20)
+        .default(49_152),
+    })
+    .prefault({}),
+  width: z.int().min(16).default(256),
+  layers: z.int().min(0).default(2),
+  heads: z.int().min(1).default(8),
+  feedForward: z.int().min(16).default(768),
+  maxTokens: z.int().min(16).default(160),
+  outputs: z.literal(CATEGORIES.length).default(CATEGORIES.length),
+});
+
+export const guardrailConfigSchema = z.strictObject({
+  seed: z.int().default(1),
+  threads: z
+    .int()
+    .min(1)
+    .default(() => availableParallelism()),
+  encoder: encoderSchema.prefault({}),
+  /** `bce`: sum of 12 binary cross-entropies (the paper's eq. 4.6). `mcc`: multilabel categorical (the paper's code). */
+  loss: z.enum(['bce', 'mcc']).default('mcc'),
+  dropout: z.number().min(0).max(0.9).default(0.1),
+  /** Chance that a position loses its token row. */
+  tokenDropout: z.number().min(0).max(0.9).default(0.05),
+  /** Chance that a position loses one of its n-gram rows. */
+  ngramDropout: z.number().min(0).max(0.9).default(0.2),
+  /** Rows drawn per pass, and passes. */
+  rowsPerEpoch: z.int().min(1).default(100_000),
+  epochs: z.int().min(1).default(4),
+  /** Padded tokens of one micro-batch, and micro-batches of one step. */
+  batchTokens: z.int().min(64).default(4_096),
+  batchRows: z.int().min(1).default(128),
+  accumulate: z.int().min(1).default(1),
+  learningRate: z.number().positive().default(1e-3),
+  /** Learning rate of the embedding table relative to the rest. */
+  embeddingRate: z.number().positive().default(1),
+  /** Share of the steps in which the rate rises. */
+  warmup: z.number().min(0).max(1).default(0.05),
+  clip: z.number().positive().default(1),
+  optimizer: z
+    .strictObject({
+      beta1: z.number().min(0).max(1).default(0.9),
+      beta2: z.number().min(0).max(1).default(0.98),
+      epsilon: z.number().positive().default(1e-8),
+      weightDecay: z.number().min(0).default(0.02),
+    })
+    .prefault({}),
+  balance: z
+    .strictObject({
+      sizeExponent: z.number().min(0).max(1).default(0.6),
+      unsafeShare: z.number().gt(0).lt(1).default(0.45),
+      sourceWeights: z.record(z.string(), z.number().min(0)).default({}),
+      languageWeights: z.record(z.string(), z.number().min(0)).default({}),
+    })
+    .prefault({}),
+});
+
+export type GuardrailConfig = z.infer<typeof guardrailConfigSchema>;

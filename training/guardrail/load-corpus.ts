@@ -1,0 +1,103 @@
+import { categoryIndex } from '../../src/taxonomy.ts';
+import { normalize } from '../../src/text/normalize.ts';
+import type { TextTokenizer } from '../../src/text/tokenizer.ts';
+import { readDataset } from '../data/dataset.ts';
+import type { Row } from '../data/rows.ts';
+import { type Corpus, CorpusBuilder } from './corpus.ts';
+
+export interface DataSummary {
+  readonly source: string;
+  readonly rows: number;
+  readonly license: string;
+}
+
+export interface LoadedCorpora {
+  readonly train: Corpus;
+  /** For thresholds and the promotion gate; never trained on. */
+  readonly heldOut: Corpus;
+  readonly sources: readonly DataSummary[];
+  readonly languages: readonly string[];
+}
+
+/** One in this many rows of data that has no held-out part of its own is kept out of training. */
+const HELD_OUT_EVERY = 50;
+/** Languages with fewer rows than this are not claimed. */
+const CLAIM_ROWS = 150;
+
+/**
+ * Reads and tokenises data sets. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
+ * as `readDataset` does, and when one class is missing.
+ */
+export async function loadCorpora(
+  names: readonly string[],
+  tokenizer: TextTokenizer,
+  maxTokens: number,
+  onRow: (rows: number) => void = () => {},
+): Promise<LoadedCorpora> {
+  const train = new CorpusBuilder();
+  const heldOut = new CorpusBuilder();
+  const rowsOf = new Map<string, { rows: number; license: string }>();
+  const rowsPerLanguage = new Map<string, number>();
+  let total = 0;
+  for (const { dataset, part } of parts(names)) {
+    const { rows, sourceInfo } = await readDataset(dataset);
+    for await (const row of rows()) {
+      const info = sourceInfo(row.source);
+      if (!info.usable) continue;
+      const target = part === 'held-out' || (part === 'split' && isHeldOut(row.text)) ? heldOut : train;
+      target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
+      const summary = rowsOf.get(row.source) ?? { rows: 0, license: info.license };
+      if (target === train) summary.rows++;
+      rowsOf.set(row.source, summary);
+      rowsPerLanguage.set(row.lang, (rowsPerLanguage.get(row.lang) ?? 0) + 1);
+      onRow(++total);
+    }
+  }
+  return {
+    train: train.build(),
+    heldOut: heldOut.build(),
+    sources: [...rowsOf]
+      .map(([source, summary]) => ({ source, ...summary }))
+      .sort((a, b) => (a.source < b.source ? -1 : 1)),
+    languages: [...rowsPerLanguage]
+      .filter(([, rows]) => rows >= CLAIM_ROWS)
+      .map(([lang]) => lang)
+      .sort(),
+  };
+}
+
+interface Part {
+  readonly dataset: string;
+  readonly part: 'train' | 'held-out' | 'split';
+}
+
+/** The seeds bring their own held-out tenth, in which translations and twins stay together. */
+function parts(names: readonly string[]): readonly Part[] {
+  return names.flatMap((name): Part[] =>
+    name === 'seeds'
+      ? [
+          { dataset: 'seeds:train', part: 'train' },
+          { dataset: 'seeds:held-out', part: 'held-out' },
+        ]
+      : [{ dataset: name, part: 'split' }],
+  );
+}
+
+function toCorpusRow(row: Row, source: string, tokenizer: TextTokenizer, maxTokens: number) {
+  const { prefix, suffix } = tokenizer;
+  const body = tokenizer.encode(normalize(row.text).text).slice(0, maxTokens - prefix.length - suffix.length);
+  return {
+    ids: [...prefix, ...body, ...suffix],
+    unsafe: row.unsafe,
+    categories: row.categories === null ? null : row.categories.map(categoryIndex),
+    source,
+    lang: row.lang,
+  };
+}
+
+/** FNV-1a of the text, so that a row stays on its side whatever else is in the data. */
+function isHeldOut(text: string): boolean {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return hash % HELD_OUT_EVERY === 0;
+}

@@ -1,0 +1,153 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ManifestWithoutFiles } from '../../src/checkpoint/publish.ts';
+import { publishCheckpoint } from '../../src/checkpoint/publish.ts';
+import { CATEGORIES, perCategory } from '../../src/taxonomy.ts';
+import { normalize } from '../../src/text/normalize.ts';
+import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
+import { averagePrecision } from '../evaluation/metrics.ts';
+import { encodeModel, type OnnxModel } from '../graph/onnx.ts';
+import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
+import { calibrateThresholds, flaggedF1 } from './calibrate.ts';
+import { CANARY_TEXTS } from './canary-texts.ts';
+import type { GuardrailConfig } from './config.ts';
+import { type Corpus, CorpusBuilder } from './corpus.ts';
+import type { DataSummary } from './load-corpus.ts';
+import { modelCard } from './model-card.ts';
+import { groupQuotas } from './sampling.ts';
+import { scoreCorpus } from './score.ts';
+import { servingModels } from './serving-model.ts';
+
+export interface PublishInput {
+  readonly id: string;
+  readonly modelsDirectory: string;
+  readonly activate: boolean;
+  /** Write the float model beside the int8 one. */
+  readonly keepFloat: boolean;
+  readonly config: GuardrailConfig;
+  readonly tokenizerJson: object;
+  /** Trained values by name, the embedding table included. */
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly heldOut: Corpus;
+  readonly sources: readonly DataSummary[];
+  readonly languages: readonly string[];
+  readonly minutes: number;
+  readonly steps: number;
+}
+
+/** What held-out rows say of a checkpoint; balanced like the training draw. */
+export interface HeldOutFigures {
+  readonly rows: number;
+  readonly f1: number;
+  readonly falsePositiveRate: number;
+  readonly recall: number;
+  readonly auprc_float: number;
+  readonly auprc_int8: number;
+}
+
+/** Exports, quantises, calibrates, proves and publishes. Returns the figures that stand in the manifest. */
+export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigures> {
+  const { config, heldOut } = input;
+  const models = servingModels(config.encoder, input.parameters);
+  const tokenizer = loadTokenizer(input.tokenizerJson);
+  const probabilities = await scoreCorpus(models.int8, heldOut, config.threads);
+  const weights = balancedWeights(heldOut, config);
+  const rows = { probabilities, unsafe: heldOut.unsafe, weights };
+  const thresholds = calibrateThresholds(rows).map((threshold) => Number(threshold.toFixed(4)));
+  const figures = {
+    ...heldOutFigures(rows, thresholds),
+    auprc_float: auprc(await scoreCorpus(models.float, heldOut, config.threads), heldOut),
+    auprc_int8: auprc(probabilities, heldOut),
+  };
+  const canaries = await scoreCanaries(models.int8, tokenizer, config);
+  const manifest: ManifestWithoutFiles = {
+    format: 1,
+    id: input.id,
+    created: new Date().toISOString(),
+    parent: null,
+    architecture: { kind: 'duoguard-encoder', ...parameterCounts(input), encoder: config.encoder },
+    labels: [...CATEGORIES],
+    thresholds: perCategory((_, index) => thresholds[index]!),
+    max_tokens: config.encoder.maxTokens,
+    languages: [...input.languages],
+    model: 'model.onnx',
+    ...(input.keepFloat ? { model_float: 'model_float.onnx' } : {}),
+    tokenizer: 'tokenizer.json',
+    canaries,
+    // Wide enough for other CPUs' rounding of int8 activations, far too narrow for a wrong model.
+    canary_tolerance: 0.05,
+    evaluation: { held_out: figures },
+    training: {
+      seed: config.seed,
+      rounds: 0,
+      config: { ...config },
+      data: input.sources.map((source) => ({ ...source })),
+      minutes: input.minutes,
+      steps: input.steps,
+    },
+  };
+  const write = async (directory: string): Promise<ManifestWithoutFiles> => {
+    await writeFile(join(directory, 'model.onnx'), encodeModel(models.int8));
+    if (input.keepFloat) await writeFile(join(directory, 'model_float.onnx'), encodeModel(models.float));
+    await writeFile(join(directory, 'tokenizer.json'), JSON.stringify(input.tokenizerJson));
+    await writeFile(join(directory, 'README.md'), modelCard(manifest, figures));
+    return manifest;
+  };
+  await publishCheckpoint(input.modelsDirectory, input.id, write, { activate: input.activate });
+  return figures;
+}
+
+function parameterCounts({ parameters, config }: PublishInput): { parameters: number; embedding_parameters: number } {
+  let total = 0;
+  for (const values of parameters.values()) total += values.length;
+  const embedding = embeddingRows(config.encoder) * config.encoder.width;
+  if (parameters.get(EMBEDDING)?.length !== embedding) throw new Error('the embedding table has another size');
+  return { parameters: total, embedding_parameters: embedding };
+}
+
+/** Each row's share of what one training pass would draw of its group. */
+function balancedWeights(corpus: Corpus, config: GuardrailConfig): Float32Array {
+  const weights = new Float32Array(corpus.unsafe.length);
+  const quotas = groupQuotas(corpus.groups, 1e6, config.balance);
+  for (const [index, { rows }] of corpus.groups.entries())
+    for (const row of rows) weights[row] = quotas[index]! / rows.length;
+  return weights;
+}
+
+type Rows = Parameters<typeof flaggedF1>[0];
+
+function heldOutFigures(rows: Rows, thresholds: readonly number[]) {
+  const total = { safe: 0, unsafe: 0, falsePositives: 0, truePositives: 0 };
+  for (let row = 0; row < rows.unsafe.length; row++) {
+    const weight = rows.weights[row]!;
+    const flagged = thresholds.some((threshold, c) => rows.probabilities[row * thresholds.length + c]! >= threshold);
+    total[rows.unsafe[row] ? 'unsafe' : 'safe'] += weight;
+    if (flagged) total[rows.unsafe[row] ? 'truePositives' : 'falsePositives'] += weight;
+  }
+  return {
+    rows: rows.unsafe.length,
+    f1: flaggedF1(rows, thresholds),
+    falsePositiveRate: total.falsePositives / total.safe,
+    recall: total.truePositives / total.unsafe,
+  };
+}
+
+/** Average precision of the highest probability over the held-out rows, each counted once. */
+function auprc(probabilities: Float32Array, { unsafe }: Corpus): number {
+  const scores = Array.from(unsafe, (_, row) =>
+    Math.max(...probabilities.subarray(row * CATEGORIES.length, (row + 1) * CATEGORIES.length)),
+  );
+  return averagePrecision(Array.from(unsafe, Boolean), scores) ?? Number.NaN;
+}
+
+async function scoreCanaries(model: OnnxModel, tokenizer: TextTokenizer, config: GuardrailConfig) {
+  const canaries: { text: string; scores: number[] }[] = [];
+  for (const text of CANARY_TEXTS) {
+    // One at a time: activations are quantised per batch, so neighbours would change the result.
+    const ids = [...tokenizer.prefix, ...tokenizer.encode(normalize(text).text), ...tokenizer.suffix];
+    const builder = new CorpusBuilder();
+    builder.add({ ids, unsafe: false, categories: [], source: 'canary', lang: 'und' });
+    canaries.push({ text, scores: [...(await scoreCorpus(model, builder.build(), config.threads))] });
+  }
+  return canaries;
+}

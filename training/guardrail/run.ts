@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
+import { createProgress } from '../cli/progress.ts';
+import { readDataset } from '../data/dataset.ts';
+import { EMBEDDING } from '../models/encoder.ts';
+import { warmupCosine } from '../optimizers/schedule.ts';
+import { derivedSeed, seededRandom } from '../random.ts';
+import { trainTokenizer } from '../tokenizer/train.ts';
+import { formTrainingBatches } from './batches.ts';
+import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
+import { type Corpus, rowLength } from './corpus.ts';
+import { appendJournal, type JournalEntry } from './journal.ts';
+import { type LoadedCorpora, loadCorpora } from './load-corpus.ts';
+import { type HeldOutFigures, publishGuardrail } from './publish.ts';
+import { loadRunState, RunStateError, saveRunState } from './run-state.ts';
+import { epochRows, groupQuotas } from './sampling.ts';
+import { GuardrailTrainer } from './trainer.ts';
+
+export interface RunOptions {
+  readonly config: GuardrailConfig;
+  /** Data sets to train on: paths, or `seeds`. */
+  readonly data: readonly string[];
+  /** More texts for the tokenizer only. */
+  readonly text: readonly string[];
+  /** A `tokenizer.json` to use instead of training one. */
+  readonly tokenizer?: string;
+  /** Holds settings, tokenizer, journal and state; what a resumed run continues from. */
+  readonly runDirectory: string;
+  readonly resume: boolean;
+  readonly id: string;
+  readonly modelsDirectory: string;
+  readonly activate: boolean;
+  readonly keepFloat: boolean;
+  /** Seconds between saved states. */
+  readonly saveEvery: number;
+  readonly log: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly figures: HeldOutFigures;
+  readonly steps: number;
+  readonly minutes: number;
+}
+
+const JOURNAL_EVERY = 50;
+
+/** Trains a guardrail from data to a published checkpoint. Killed at any moment it can go on, to the same result. */
+export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
+  const { log, runDirectory, data } = options;
+  const began = performance.now();
+  openRun(options);
+  const tokenizerJson = await prepareTokenizer(options);
+  const tokenizer = loadTokenizer(tokenizerJson);
+  const config = guardrailConfigSchema.parse({
+    ...options.config,
+    encoder: { ...options.config.encoder, vocabSize: tokenizer.vocabSize },
+  });
+  const corpora = await readCorpora(data, tokenizer, config, log);
+  const trainer = await GuardrailTrainer.create(config);
+  const files = { state: join(runDirectory, 'state.bin'), journal: join(runDirectory, 'journal.jsonl') };
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify(config))
+    .update(corpora.train.ids)
+    .update(corpora.train.categories)
+    .digest('hex');
+  const state = loadRunState(files.state, fingerprint);
+  if (state) trainer.restore(state);
+
+  const schedule = new Schedule(corpora.train, config);
+  const journal = (entry: JournalEntry): void => appendJournal(files.journal, entry);
+  journal({ event: state ? 'resumed' : 'started', step: trainer.step, steps: schedule.steps });
+  await runSteps(trainer, corpora.train, schedule, { journal, save, saveEvery: options.saveEvery });
+  save();
+
+  const minutes = (performance.now() - began) / 60_000;
+  const parameters = new Map(trainer.parameters.byName()).set(EMBEDDING, trainer.table.values);
+  const figures = await publishGuardrail({
+    ...options,
+    ...corpora,
+    config,
+    tokenizerJson,
+    parameters,
+    minutes,
+    steps: trainer.step,
+  });
+  journal({ event: 'published', step: trainer.step, checkpoint: options.id, minutes });
+  await trainer.release();
+  return { figures, steps: trainer.step, minutes };
+
+  function save(): void {
+    saveRunState(files.state, fingerprint, trainer.state());
+    journal({ event: 'saved', step: trainer.step });
+  }
+}
+
+function openRun({ runDirectory, resume, config, data }: RunOptions): void {
+  const started = existsSync(join(runDirectory, 'config.json'));
+  if (started && !resume) throw new RunStateError(`${runDirectory} holds a run already: --resume continues it`);
+  if (!started && resume) throw new RunStateError(`${runDirectory} holds no run to resume`);
+  mkdirSync(runDirectory, { recursive: true });
+  if (!started) writeFileSync(join(runDirectory, 'config.json'), `${JSON.stringify({ data, config }, null, 2)}\n`);
+}
+
+/** The run's tokenizer: the one it already has, the given one, or a new one learned from all its texts. */
+async function prepareTokenizer({ runDirectory, tokenizer, data, text, config, log }: RunOptions): Promise<object> {
+  const path = join(runDirectory, 'tokenizer.json');
+  const known = existsSync(path) ? path : tokenizer;
+  if (known !== undefined) {
+    const json = readFileSync(known, 'utf8');
+    if (known !== path) writeFileSync(path, json);
+    return JSON.parse(json) as object;
+  }
+  log('reading texts for the tokenizer');
+  const texts: string[] = [];
+  for (const name of [...data, ...text]) {
+    for await (const row of (await readDataset(name === 'seeds' ? 'seeds:train' : name)).rows()) texts.push(row.text);
+  }
+  log(`learning a tokenizer of ${config.encoder.vocabSize} tokens from ${texts.length} texts`);
+  const json = trainTokenizer(texts, { vocabSize: config.encoder.vocabSize });
+  writeFileSync(path, JSON.stringify(json));
+  return json;
+}
+
+async function readCorpora(
+  data: readonly string[],
+  tokenizer: TextTokenizer,
+  { encoder }: GuardrailConfig,
+  log: (line: string) => void,
+): Promise<LoadedCorpora> {
+  const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, (rows) => {
+    if (rows % 100_000 === 0) log(`${rows} rows read`);
+  });
+  log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
+  return corpora;
+}
+
+/** Which rows every step trains on: a pure function of data and settings, so a resumed run needs only its step. */
+class Schedule {
+  readonly steps: number;
+  readonly #corpus: Corpus;
+  readonly #config: GuardrailConfig;
+  readonly #quotas: readonly number[];
+  readonly #stepsBefore: readonly number[];
+  #epoch = -1;
+  #batches: readonly Int32Array[] = [];
+
+  constructor(corpus: Corpus, config: GuardrailConfig) {
+    this.#corpus = corpus;
+    this.#config = config;
+    this.#quotas = groupQuotas(corpus.groups, config.rowsPerEpoch, config.balance);
+    const before = [0];
+    for (let epoch = 0; epoch < config.epochs; epoch++) {
+      before.push(before[epoch]! + Math.ceil(this.#batchesOf(epoch).length / config.accumulate));
+    }
+    this.#stepsBefore = before;
+    this.steps = before[config.epochs]!;
+  }
+
+  microBatches(step: number): readonly Int32Array[] {
+    const epoch = this.#stepsBefore.findIndex((first) => first > step) - 1;
+    const at = (step - this.#stepsBefore[epoch]!) * this.#config.accumulate;
+    return this.#batchesOf(epoch).slice(at, at + this.#config.accumulate);
+  }
+
+  learningRate(step: number): number {
+    const { learningRate, warmup } = this.#config;
+    return warmupCosine(step, { peak: learningRate, warmup: warmup * this.steps, total: this.steps, floor: 0.02 });
+  }
+
+  #batchesOf(epoch: number): readonly Int32Array[] {
+    if (epoch !== this.#epoch) {
+      const { seed, batchTokens, batchRows } = this.#config;
+      const rows = epochRows(this.#corpus.groups, this.#quotas, epoch, seed);
+      const random = seededRandom(derivedSeed(seed, `batches ${epoch}`));
+      const limits = { tokens: batchTokens, rows: batchRows };
+      this.#batches = formTrainingBatches(rows, (row) => rowLength(this.#corpus, row), limits, random);
+      this.#epoch = epoch;
+    }
+    return this.#batches;
+  }
+}
+
+interface StepHooks {
+  readonly journal: (entry: JournalEntry) => void;
+  readonly save: () => void;
+  readonly saveEvery: number;
+}
+
+async function runSteps(
+  trainer: GuardrailTrainer,
+  corpus: Corpus,
+  schedule: Schedule,
+  hooks: StepHooks,
+): Promise<void> {
+  const progress = createProgress({ total: schedule.steps, unit: 'steps' });
+  const window = { loss: 0, tokens: 0, steps: 0, began: performance.now() };
+  let saved = performance.now();
+  while (trainer.step < schedule.steps) {
+    const learningRate = schedule.learningRate(trainer.step);
+    const { loss, gradientNorm, tokens } = await trainer.train(
+      corpus,
+      schedule.microBatches(trainer.step),
+      learningRate,
+    );
+    if (!Number.isFinite(loss))
+      throw new Error(`the loss became ${loss} at step ${trainer.step}; lower the learning rate`);
+    window.loss += loss;
+    window.tokens += tokens;
+    window.steps++;
+    const tokensPerSecond = Math.round(window.tokens / ((performance.now() - window.began) / 1000));
+    progress.update(trainer.step, `loss ${(window.loss / window.steps).toFixed(4)}, ${tokensPerSecond} tokens/s`);
+    if (window.steps === JOURNAL_EVERY) {
+      hooks.journal({
+        event: 'step',
+        step: trainer.step,
+        loss: window.loss / window.steps,
+        gradientNorm,
+        learningRate,
+        tokensPerSecond,
+      });
+      Object.assign(window, { loss: 0, tokens: 0, steps: 0, began: performance.now() });
+    }
+    if (performance.now() - saved >= hooks.saveEvery * 1000) {
+      hooks.save();
+      saved = performance.now();
+    }
+  }
+  progress.finish();
+}
