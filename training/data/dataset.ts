@@ -1,11 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { heldOut, type LinkedRow } from './held-out.ts';
 import { type Row, readRows } from './rows.ts';
+import { SEEDS_DIRECTORY } from './seeds.ts';
 import { readSourceInfo, type SourceInfo } from './sources.ts';
 
 export interface SourcedRow extends Row {
-  /** As the row says, else the name of its file. */
+  /** As the row says, else `seeds` for the corpus written for this project, else the name of its file. */
   readonly source: string;
 }
 
@@ -17,15 +18,27 @@ export interface Dataset {
   sourceInfo(source: string): SourceInfo;
 }
 
-const SEEDS = fileURLToPath(new URL('../seeds', import.meta.url));
 const ROWS_FILE = /\.jsonl(\.gz)?$/;
 
 /**
- * Opens a file of rows, a directory of such files, or the corpus written for this project by its name `seeds`.
+ * Opens a file of rows, a directory of such files, or by name the corpus written for this project: all of it (`seeds`),
+ * what may be trained on (`seeds:train`) or the tenth that is kept for measuring (`seeds:held-out`).
  * Throws an `Error` when there is nothing to read.
  */
 export async function readDataset(pathOrName: string): Promise<Dataset> {
-  const path = pathOrName === 'seeds' ? SEEDS : pathOrName;
+  switch (pathOrName) {
+    case 'seeds':
+      return openPath(SEEDS_DIRECTORY, 'seeds');
+    case 'seeds:train':
+      return splitSeeds(await openPath(SEEDS_DIRECTORY, 'seeds'), false);
+    case 'seeds:held-out':
+      return splitSeeds(await openPath(SEEDS_DIRECTORY, 'seeds'), true);
+    default:
+      return openPath(pathOrName);
+  }
+}
+
+async function openPath(path: string, source?: string): Promise<Dataset> {
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new Error(`there is no data at ${path}`);
   const directory = found.isDirectory();
@@ -36,9 +49,22 @@ export async function readDataset(pathOrName: string): Promise<Dataset> {
     sourceInfo,
     async *rows() {
       for (const file of files) {
-        const name = basename(file).replace(ROWS_FILE, '');
+        const name = source ?? basename(file).replace(ROWS_FILE, '');
         for await (const row of readRows(file)) yield { ...row, source: row.source ?? name };
       }
+    },
+  };
+}
+
+/** Translations lie in different files, so all rows are read before the first one is given. */
+function splitSeeds(seeds: Dataset, wanted: boolean): Dataset {
+  return {
+    ...seeds,
+    async *rows() {
+      const rows: (SourcedRow & LinkedRow)[] = [];
+      for await (const row of seeds.rows()) rows.push({ ...row, id: row.id ?? '' });
+      const held = heldOut(rows);
+      yield* rows.filter((row) => held.has(row.id) === wanted);
     },
   };
 }

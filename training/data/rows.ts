@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CATEGORIES, type Category } from '../../src/taxonomy.ts';
 import { readLines } from './lines.ts';
 
-const KINDS = ['prompt', 'response', 'qa', 'comment', 'dialogue'] as const;
+export const KINDS = ['prompt', 'response', 'qa', 'comment', 'dialogue'] as const;
 
 const label = z.union([z.boolean(), z.literal(0).transform(() => false), z.literal(1).transform(() => true)]);
 const identifier = z.union([z.string(), z.number()]).transform(String);
@@ -20,7 +20,7 @@ const rowSchema = z
     source: z.string().min(1).optional(),
     benchmark: z.string().min(1).optional(),
     id: identifier.optional(),
-    /** Shared by a text and its twin. */
+    /** Shared by translations of one text. */
     pair: identifier.optional(),
     /** Id of the text with the same words and the other label. */
     twin: identifier.optional(),
