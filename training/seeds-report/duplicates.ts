@@ -3,7 +3,7 @@ import { NearDuplicateIndex } from './near-duplicates.ts';
 import { comparable } from './words.ts';
 
 /** From this Jaccard index of their shingles on, two texts count as one. */
-export const NEAR_DUPLICATE = 0.7;
+const NEAR_DUPLICATE = 0.7;
 
 export interface DuplicatePair {
   readonly ids: readonly [string, string];
