@@ -62,13 +62,13 @@ function gemmNodes(node: OnnxNode, weight: string, quantizedInputs: Set<string>)
   const nodes: OnnxNode[] = [];
   if (!quantizedInputs.has(x)) {
     quantizedInputs.add(x);
-    nodes.push({ op: 'DynamicQuantizeLinear', inputs: [x], outputs: [`${x}:uint8`, `${x}:scale`, `${x}:zero`] });
+    nodes.push({ op: 'DynamicQuantizeLinear', inputs: [x], outputs: [`${x}:uint8`, `${x}:uint8_scale`, `${x}:zero`] });
   }
   const product = bias === undefined ? out : `${out}:product`;
   nodes.push(
     { op: 'MatMulInteger', inputs: [`${x}:uint8`, `${weight}:int8`, `${x}:zero`], outputs: [`${out}:int32`] },
     { op: 'Cast', inputs: [`${out}:int32`], outputs: [`${out}:cast`], attributes: { to: { int: 1 } } },
-    { op: 'Mul', inputs: [`${x}:scale`, `${weight}:scale`], outputs: [`${out}:scale`] },
+    { op: 'Mul', inputs: [`${x}:uint8_scale`, `${weight}:scale`], outputs: [`${out}:scale`] },
     { op: 'Mul', inputs: [`${out}:cast`, `${out}:scale`], outputs: [product] },
   );
   if (bias !== undefined) nodes.push({ op: 'Add', inputs: [product, bias], outputs: [out] });

@@ -17,10 +17,11 @@ const encoderSchema = z.strictObject({
         .default(49_152),
     })
     .prefault({}),
-  width: z.int().min(16).default(256),
+  embedding: z.int().min(8).default(256),
+  width: z.int().min(8).default(128),
   layers: z.int().min(0).default(2),
-  heads: z.int().min(1).default(8),
-  feedForward: z.int().min(16).default(768),
+  heads: z.int().min(1).default(4),
+  feedForward: z.int().min(8).default(384),
   maxTokens: z.int().min(16).default(160),
   outputs: z.literal(CATEGORIES.length).default(CATEGORIES.length),
 });
@@ -32,6 +33,18 @@ export const guardrailConfigSchema = z.strictObject({
     .min(1)
     .default(() => availableParallelism()),
   encoder: encoderSchema.prefault({}),
+  /** Subword rows that exist only while training. */
+  characters: z
+    .strictObject({
+      buckets: z
+        .int()
+        .min(0)
+        .max(1 << 20)
+        .default(65_536),
+      shortest: z.int().min(2).default(3),
+      longest: z.int().min(2).default(5),
+    })
+    .prefault({}),
   /** `bce`: sum of 12 binary cross-entropies (the paper's eq. 4.6). `mcc`: multilabel categorical (the paper's code). */
   loss: z.enum(['bce', 'mcc']).default('mcc'),
   dropout: z.number().min(0).max(0.9).default(0.1),

@@ -100,7 +100,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
 function parameterCounts({ parameters, config }: PublishInput): { parameters: number; embedding_parameters: number } {
   let total = 0;
   for (const values of parameters.values()) total += values.length;
-  const embedding = embeddingRows(config.encoder) * config.encoder.width;
+  const embedding = embeddingRows(config.encoder) * config.encoder.embedding;
   if (parameters.get(EMBEDDING)?.length !== embedding) throw new Error('the embedding table has another size');
   return { parameters: total, embedding_parameters: embedding };
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
-import { EMBEDDING } from '../models/encoder.ts';
 import { warmupCosine } from '../optimizers/schedule.ts';
 import { derivedSeed, seededRandom } from '../random.ts';
+import { vocabularyTokens } from '../tokenizer/template.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
 import { formTrainingBatches } from './batches.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
@@ -58,7 +58,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
     encoder: { ...options.config.encoder, vocabSize: tokenizer.vocabSize },
   });
   const corpora = await readCorpora(data, tokenizer, config, log);
-  const trainer = await GuardrailTrainer.create(config);
+  const trainer = await GuardrailTrainer.create(config, vocabularyTokens(tokenizerJson));
   const files = { state: join(runDirectory, 'state.bin'), journal: join(runDirectory, 'journal.jsonl') };
   const fingerprint = createHash('sha256')
     .update(JSON.stringify(config))
@@ -75,7 +75,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   save();
 
   const minutes = (performance.now() - began) / 60_000;
-  const parameters = new Map(trainer.parameters.byName()).set(EMBEDDING, trainer.table.values);
+  const parameters = trainer.servingParameters();
   const figures = await publishGuardrail({
     ...options,
     ...corpora,

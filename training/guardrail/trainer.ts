@@ -2,8 +2,9 @@ import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import { CATEGORIES } from '../../src/taxonomy.ts';
 import { type Feeds, GraphSession, toTensor } from '../graph/session.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { composeTokens } from '../models/character-ngrams.ts';
 import { EmbeddingTable, type LookupGradient } from '../models/embedding-table.ts';
-import { embeddingRows } from '../models/encoder.ts';
+import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
 import { ngramBuckets } from '../models/ngram-hash.ts';
 import { gradientName, ParameterSet } from '../models/parameters.ts';
 import * as adamw from '../optimizers/adamw.ts';
@@ -12,7 +13,7 @@ import { derivedSeed, seededRandom } from '../random.ts';
 import { paddedLength } from './batches.ts';
 import type { GuardrailConfig } from './config.ts';
 import { type Corpus, rowLength } from './corpus.ts';
-import { trainingGraph } from './training-graph.ts';
+import { type TrainingGraph, trainingGraph } from './training-graph.ts';
 
 export interface StepResult {
   /** Weighted mean loss of the step's rows. */
@@ -31,6 +32,8 @@ export interface TrainerState {
   readonly tableOptimizer: adamw.AdamwState;
 }
 
+type VocabularyTokens = readonly (string | undefined)[];
+
 /** The guardrail under training: parameters, optimizer and the session that runs forward and backward. */
 export class GuardrailTrainer {
   readonly config: GuardrailConfig;
@@ -42,26 +45,34 @@ export class GuardrailTrainer {
   readonly #dropoutMasks: readonly Tensor[];
   readonly #accumulated: Float32Array;
 
-  private constructor(
-    config: GuardrailConfig,
-    session: GraphSession,
-    parameters: ParameterSet,
-    dropoutMasks: readonly Tensor[],
-  ) {
+  private constructor(config: GuardrailConfig, session: GraphSession, graph: TrainingGraph, tokens: VocabularyTokens) {
+    const { encoder, characters, seed } = config;
+    const rows = embeddingRows(encoder);
     this.config = config;
-    this.parameters = parameters;
-    this.table = new EmbeddingTable(embeddingRows(config.encoder), config.encoder.width);
-    this.table.initialise(seededRandom(derivedSeed(config.seed, 'embedding')), 0.02, 0, config.encoder.vocabSize);
+    this.parameters = new ParameterSet(graph.parameters, seed);
+    this.table = new EmbeddingTable(
+      rows,
+      encoder.embedding,
+      characters.buckets,
+      composeTokens(tokens, characters, rows),
+    );
+    this.table.initialise(seededRandom(derivedSeed(seed, 'embedding')), 0.02, 0, encoder.vocabSize);
     this.#session = session;
-    this.#dropoutMasks = dropoutMasks;
-    this.#optimizer = adamw.init(parameters.values.length);
-    this.#accumulated = new Float32Array(parameters.values.length);
+    this.#dropoutMasks = graph.dropoutMasks;
+    this.#optimizer = adamw.init(this.parameters.values.length);
+    this.#accumulated = new Float32Array(this.parameters.values.length);
   }
 
-  static async create(config: GuardrailConfig): Promise<GuardrailTrainer> {
-    const { model, parameters, dropoutMasks } = trainingGraph(config.encoder, config.loss, config.dropout);
-    const session = await GraphSession.create(model, { threads: config.threads });
-    return new GuardrailTrainer(config, session, new ParameterSet(parameters, config.seed), dropoutMasks);
+  /** `tokens`: the vocabulary's strings by id, for their character n-grams. */
+  static async create(config: GuardrailConfig, tokens: VocabularyTokens): Promise<GuardrailTrainer> {
+    const graph = trainingGraph(config.encoder, config.loss, config.dropout);
+    const session = await GraphSession.create(graph.model, { threads: config.threads });
+    return new GuardrailTrainer(config, session, graph, tokens);
+  }
+
+  /** Values of a serving graph's parameters by name. */
+  servingParameters(): ReadonlyMap<string, Float32Array> {
+    return new Map(this.parameters.byName()).set(EMBEDDING, this.table.composed());
   }
 
   /** One optimizer step over micro-batches of row numbers, at the given learning rate. */
@@ -129,10 +140,10 @@ export class GuardrailTrainer {
     rowWeight: number,
     random: () => number,
   ): Promise<{ loss: number; tokens: number; lookup: LookupGradient }> {
-    const { width } = this.config.encoder;
+    const { embedding } = this.config.encoder;
     const length = paddedLength(Math.max(...Array.from(batch, (row) => rowLength(corpus, row))));
     const indices = this.#indices(corpus, batch, length, random);
-    const embedded = new Float32Array(batch.length * length * width);
+    const embedded = new Float32Array(batch.length * length * embedding);
     this.table.lookup(indices, this.#columns, embedded);
 
     const mask = new Int32Array(batch.length * length);
@@ -149,7 +160,7 @@ export class GuardrailTrainer {
     }
     const feeds: Feeds = {
       ...this.parameters.feeds,
-      embedded: toTensor(embedded, [batch.length, length, width]),
+      embedded: toTensor(embedded, [batch.length, length, embedding]),
       attention_mask: toTensor(mask, [batch.length, length]),
       targets: toTensor(targets, [batch.length, CATEGORIES.length]),
       known: toTensor(known, [batch.length]),
@@ -164,7 +175,7 @@ export class GuardrailTrainer {
     await this.#session.run(feeds, {
       ...this.parameters.gradientOutputs,
       loss: toTensor(loss, []),
-      [gradientName('embedded')]: toTensor(dOut, [batch.length, length, width]),
+      [gradientName('embedded')]: toTensor(dOut, [batch.length, length, embedding]),
     });
     return { loss: loss[0]!, tokens, lookup: { indices, dOut } };
   }

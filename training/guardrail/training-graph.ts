@@ -19,7 +19,7 @@ export interface TrainingGraph {
 export function trainingGraph(config: EncoderConfig, loss: MultilabelLossName, dropout: number): TrainingGraph {
   const graph = new Graph();
   const scope = new Scope(graph, dropout);
-  const embedded = graph.input('embedded', 'float32', ['B', 'T', config.width]);
+  const embedded = graph.input('embedded', 'float32', ['B', 'T', config.embedding]);
   const mask = graph.input('attention_mask', 'int32', ['B', 'T']);
   const targets = graph.input('targets', 'float32', ['B', config.outputs]);
   const known = graph.input('known', 'float32', ['B']);

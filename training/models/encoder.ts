@@ -1,14 +1,24 @@
 import type { Graph } from '../graph/graph.ts';
-import { add, cast, gather, gelu, mul, reshape, sub } from '../graph/ops.ts';
+import { add, cast, concat, div, gather, gelu, matmul, mul, reduceSum, reshape, sub } from '../graph/ops.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { addPositions, attentionPooling, block, dropout, layerNorm, linear } from './layers.ts';
 import { type NgramHash, ngramBucketsGraph } from './ngram-hash.ts';
 import type { Scope } from './scope.ts';
 
-/** Multilingual text encoder with a classification head: hashed token n-grams, pre-norm transformer, attention pooling. */
+/**
+ * Multilingual text classifier with a wide and a deep side over one table of token and hashed n-gram rows:
+ *
+ *   rows [B, T, E] ─┬─ mean over the text ── norm ───────────────────────────────┐
+ *                   └─ project to D, positions, transformer ── attention pooling ┴─ concat ─ hidden ─ logits [B, C]
+ *
+ * The wide side learns words and phrases from few passes, as fastText does; the deep side learns order and context. The
+ * table may be wide because it costs nothing per layer; the layers are narrow because they are what a step costs.
+ */
 export interface EncoderConfig {
   readonly vocabSize: number;
   readonly ngrams: NgramHash;
+  /** E */
+  readonly embedding: number;
   /** D */
   readonly width: number;
   readonly layers: number;
@@ -22,36 +32,54 @@ export interface EncoderConfig {
 const MASKED = -1e4;
 
 /** Rows of the one embedding table: token ids first, n-gram buckets after them. */
-export function embeddingRows({ vocabSize, ngrams }: EncoderConfig): number {
+export function embeddingRows({ vocabSize, ngrams }: Pick<EncoderConfig, 'vocabSize' | 'ngrams'>): number {
   return vocabSize + (ngrams.orders.length > 0 ? ngrams.buckets : 0);
 }
 
 /** Name of the embedding table among the parameters of a serving graph. */
 export const EMBEDDING = 'embedding.weight';
 
-/** embedded [B, T, D] (sum of token and n-gram rows), mask [B, T] int32 -> logits [B, C] */
+/** embedded [B, T, E] (sum of token and n-gram rows), mask [B, T] int32 -> logits [B, C] */
 export function encoderLogits(scope: Scope, embedded: Tensor, mask: Tensor, config: EncoderConfig): Tensor {
-  const [batch, tokens] = mask.shape as readonly [string, string];
-  // Padding: 0 -> MASKED, 1 -> 0.
-  const bias = reshape(mul(sub(1, cast(mask, 'float32')), MASKED), [batch, 1, 1, tokens]);
+  const present = cast(mask, 'float32');
+  const wide = layerNorm(scope.at('wide_norm'), meanOverText(embedded, present));
+  const deep = deepSide(scope, embedded, present, config);
+  const hidden = gelu(linear(scope.at('head_hidden'), dropout(scope, concat([wide, deep], 1)), config.embedding));
+  return linear(scope.at('head'), dropout(scope, hidden), config.outputs);
+}
+
+/** [B, T, E] and [B, T] -> [B, E], padding left out. */
+function meanOverText(embedded: Tensor, present: Tensor): Tensor {
+  const [batch, tokens, width] = embedded.shape as readonly [string, string, number];
+  const share = div(present, reduceSum(present, [1], true));
+  return reshape(matmul(reshape(share, [batch, 1, tokens]), embedded), [batch, width]);
+}
+
+function deepSide(scope: Scope, embedded: Tensor, present: Tensor, config: EncoderConfig): Tensor {
+  const [batch, tokens] = present.shape as readonly [string, string];
+  // 0 for tokens, MASKED for padding.
+  const bias = reshape(mul(sub(1, present), MASKED), [batch, 1, 1, tokens]);
   const shape = {
     heads: config.heads,
     feedForward: config.feedForward,
     outDeviation: 1 / Math.sqrt(2 * Math.max(1, config.layers) * config.width),
   };
-  const positioned = addPositions(scope.at('positions'), embedded, config.maxTokens);
-  let x = reshape(dropout(scope, layerNorm(scope.at('embedding_norm'), positioned)), ['N', config.width]);
+  const projected = linear(scope.at('project'), reshape(embedded, ['N', config.embedding]), config.width);
+  const placed = addPositions(
+    scope.at('positions'),
+    reshape(projected, [batch, tokens, config.width]),
+    config.maxTokens,
+  );
+  let x = dropout(scope, layerNorm(scope.at('embedding_norm'), reshape(placed, ['N', config.width])));
   for (let i = 0; i < config.layers; i++) x = block(scope.at(`layer${i}`), x, bias, shape);
-  const pooled = attentionPooling(scope.at('pooling'), layerNorm(scope.at('final_norm'), x), bias, config.heads);
-  const hidden = gelu(linear(scope.at('head_hidden'), pooled, config.width));
-  return linear(scope.at('head'), dropout(scope, hidden), config.outputs);
+  return attentionPooling(scope.at('pooling'), layerNorm(scope.at('final_norm'), x), bias, config.heads);
 }
 
 /** Serving graph: input_ids and attention_mask [B, T] int32 -> logits [B, C]; the embedding table is a parameter. */
 export function servingLogits(graph: Graph, scope: Scope, config: EncoderConfig): Tensor {
   const ids = graph.input('input_ids', 'int32', ['B', 'T']);
   const mask = graph.input('attention_mask', 'int32', ['B', 'T']);
-  const table = graph.parameter(EMBEDDING, [embeddingRows(config), config.width], () => {}, true);
+  const table = graph.parameter(EMBEDDING, [embeddingRows(config), config.embedding], () => {}, true);
   let embedded = gather(table, ids);
   for (const buckets of config.ngrams.orders.length > 0 ? ngramBucketsGraph(graph, ids, config.ngrams) : []) {
     embedded = add(embedded, gather(table, add(buckets, config.vocabSize)));

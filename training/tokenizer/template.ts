@@ -138,3 +138,12 @@ export function tokenizerJson(merges: readonly (readonly [string, string])[]): T
     },
   };
 }
+
+/** The strings of a `tokenizer.json`'s vocabulary by id; undefined for special tokens and unused ids. */
+export function vocabularyTokens(json: object): (string | undefined)[] {
+  const { model, added_tokens = [] } = json as Partial<TokenizerJson>;
+  const tokens: (string | undefined)[] = [];
+  for (const [token, id] of Object.entries(model?.vocab ?? {})) tokens[id] = token;
+  for (const { id } of added_tokens) tokens[id] = undefined;
+  return Array.from(tokens);
+}
