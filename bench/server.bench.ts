@@ -10,7 +10,7 @@ import { encodeWindows } from '../src/checkpoint/encode.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
 import { resolveActive } from '../src/checkpoint/resolve.ts';
 import { configSchema } from '../src/config/settings.ts';
-import { availableCores } from '../src/inference/cores.ts';
+import { defaultWorkers } from '../src/inference/cores.ts';
 import { normalize } from '../src/text/normalize.ts';
 
 /**
@@ -23,7 +23,7 @@ import { normalize } from '../src/text/normalize.ts';
  * Client, server and workers share the cores of this machine. Bars: served is at least 80 % of the lower of the two
  * others; the event loop's p99 delay under that load stays below 20 ms; start to ready takes under 3 s; under 450 MB.
  *
- *   npx tsx bench/server.bench.ts [--checkpoint ID|DIR] [--seconds 5] [--rounds 3]
+ *   npx tsx bench/server.bench.ts [--checkpoint ID|DIR] [--seconds 5] [--rounds 3] [--workers N]
  */
 
 const CONCURRENCY = 32;
@@ -51,15 +51,16 @@ interface Rate {
 }
 
 const settings = configSchema.parse({});
-const workers = availableCores();
 const { values } = parseArgs({
   options: {
     checkpoint: { type: 'string', default: 'active' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
+    workers: { type: 'string', default: String(defaultWorkers()) },
   },
 });
 const seconds = Number(values.seconds);
+const workers = Number(values.workers);
 
 await main();
 

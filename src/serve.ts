@@ -7,7 +7,7 @@ import { type AppDependencies, createApp, createMetricsApp } from './http/app.ts
 import { Lifecycle } from './http/lifecycle.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
-import { availableCores } from './inference/cores.ts';
+import { defaultWorkers } from './inference/cores.ts';
 import { createClassifier } from './moderation/classify.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -96,7 +96,7 @@ async function loadMeasured(config: Config, metrics: Metrics) {
     metrics.recordCheckpointLoad(result, (performance.now() - began) / 1000);
   try {
     const checkpoint = await loadCheckpoint(await resolveActive(config.models_dir, config.checkpoint), {
-      workers: config.workers === 0 ? availableCores() : config.workers,
+      workers: config.workers === 0 ? defaultWorkers() : config.workers,
       provider: config.provider,
       intraOpThreads: config.intra_op_threads,
       maxBatchTokens: config.max_batch_tokens,

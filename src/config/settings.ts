@@ -92,7 +92,7 @@ export const configSchema = z.strictObject({
   workers: z.int().min(0).max(256).default(0).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_WORKERS',
-    description: 'Inference worker threads; 0 means one for each core that the process may use.',
+    description: 'Inference worker threads; 0 means one for each core that the process may use, less one for HTTP.',
   }),
   intra_op_threads: z.int().min(1).max(256).default(1).register(settingInfo, {
     kind: 'integer',

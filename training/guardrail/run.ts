@@ -11,7 +11,7 @@ import { trainTokenizer } from '../tokenizer/train.ts';
 import { formTrainingBatches } from './batches.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
 import { type Corpus, rowLength } from './corpus.ts';
-import { appendJournal, type JournalEntry } from './journal.ts';
+import { appendJournal, type JournalEntry, minutesBefore } from './journal.ts';
 import { type LoadedCorpora, loadCorpora } from './load-corpus.ts';
 import { type HeldOutFigures, publishGuardrail } from './publish.ts';
 import { loadRunState, RunStateError, saveRunState } from './run-state.ts';
@@ -60,6 +60,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   const corpora = await readCorpora(data, tokenizer, config, log);
   const trainer = await GuardrailTrainer.create(config, vocabularyTokens(tokenizerJson));
   const files = { state: join(runDirectory, 'state.bin'), journal: join(runDirectory, 'journal.jsonl') };
+  const earlier = minutesBefore(files.journal);
   const fingerprint = createHash('sha256')
     .update(JSON.stringify(config))
     .update(corpora.train.ids)
@@ -74,7 +75,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   await runSteps(trainer, corpora.train, schedule, { journal, save, saveEvery: options.saveEvery });
   save();
 
-  const minutes = (performance.now() - began) / 60_000;
+  const minutes = minutesNow();
   const parameters = trainer.servingParameters();
   const figures = await publishGuardrail({
     ...options,
@@ -91,7 +92,11 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
 
   function save(): void {
     saveRunState(files.state, fingerprint, trainer.state());
-    journal({ event: 'saved', step: trainer.step });
+    journal({ event: 'saved', step: trainer.step, minutes: minutesNow() });
+  }
+
+  function minutesNow(): number {
+    return earlier + (performance.now() - began) / 60_000;
   }
 }
 
