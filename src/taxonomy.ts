@@ -21,10 +21,6 @@ export type PerCategory<T> = Record<Category, T>;
 
 const INDEX: ReadonlyMap<string, number> = new Map(CATEGORIES.map((id, index) => [id, index]));
 
-export function isCategory(value: string): value is Category {
-  return INDEX.has(value);
-}
-
 /** Position of a category in model outputs, 0 to 11. */
 export function categoryIndex(category: Category): number {
   return INDEX.get(category) as number;

@@ -24,7 +24,7 @@ export function linear(scope: Scope, x: Tensor, out: number, deviation?: number)
 }
 
 /** Rows of a trained table: indices [...] -> [..., D]. Its gradient scatters, so it is for small tables only. */
-export function embedding(scope: Scope, indices: Tensor, rows: number, width: number): Tensor {
+function embedding(scope: Scope, indices: Tensor, rows: number, width: number): Tensor {
   return gather(scope.matrix('weight', [rows, width], 0.02), indices);
 }
 
@@ -54,7 +54,7 @@ export interface AttentionShape {
  * Multi-head self-attention (Vaswani et al., arXiv 1706.03762, eq. 1): x [N, D] -> [N, D].
  * `bias` [B, 1, 1, T] is 0 for tokens and very negative for padding.
  */
-export function attention(scope: Scope, x: Tensor, bias: Tensor, { heads, outDeviation }: AttentionShape): Tensor {
+function attention(scope: Scope, x: Tensor, bias: Tensor, { heads, outDeviation }: AttentionShape): Tensor {
   const [batch, , , tokens] = bias.shape as readonly [string, number, number, string];
   const width = x.shape[1] as number;
   const size = width / heads;
@@ -68,7 +68,7 @@ export function attention(scope: Scope, x: Tensor, bias: Tensor, { heads, outDev
 }
 
 /** [N, D] -> [N, F] -> [N, D] */
-export function feedForward(scope: Scope, x: Tensor, inner: number, outDeviation: number): Tensor {
+function feedForward(scope: Scope, x: Tensor, inner: number, outDeviation: number): Tensor {
   return linear(scope.at('out'), gelu(linear(scope.at('in'), x, inner)), x.shape[1] as number, outDeviation);
 }
 

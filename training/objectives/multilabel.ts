@@ -23,7 +23,7 @@ function weighted(knownLoss: Tensor, unknownLoss: Tensor, { known, weight }: Lab
  * Sum of C binary cross-entropies (DuoGuard, arXiv 2502.05163, eq. 4.6): Σ_c softplus(s_c) - y_c s_c. For an unknown
  * category, which the paper does not treat: -log(1 - Π_c (1 - σ(s_c))) with log Π (1 - σ) = -Σ softplus(s_c).
  */
-export const binaryCrossEntropy: MultilabelLoss = (logits, batch) => {
+const binaryCrossEntropy: MultilabelLoss = (logits, batch) => {
   const negatives = softplus(logits);
   const knownLoss = reduceSum(sub(negatives, mul(batch.targets, logits)), [1]);
   const none = neg(reduceSum(negatives, [1]));
@@ -39,7 +39,7 @@ const EXCLUDED = 1e4;
  * L = log Σ e the terms are softplus(L_neg(s)) and softplus(L_pos(-s)); for an unknown category softplus(-L_all(s)),
  * so that some category has to rise.
  */
-export const multilabelCategorical: MultilabelLoss = (logits, batch) => {
+const multilabelCategorical: MultilabelLoss = (logits, batch) => {
   const negatives = reduceLogSumExp(sub(logits, mul(batch.targets, EXCLUDED)), [1]);
   const positives = reduceLogSumExp(sub(neg(logits), mul(sub(1, batch.targets), EXCLUDED)), [1]);
   const knownLoss = add(softplus(negatives), softplus(positives));

@@ -1,5 +1,5 @@
 /** Euclidean norm over all arrays together. */
-export function globalNorm(gradients: readonly Float32Array[]): number {
+function globalNorm(gradients: readonly Float32Array[]): number {
   let sum = 0;
   for (const array of gradients) for (let i = 0; i < array.length; i++) sum += array[i]! * array[i]!;
   return Math.sqrt(sum);
