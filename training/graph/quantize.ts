@@ -21,7 +21,7 @@ export function quantizeDynamic(model: OnnxModel, { range, minSize }: QuantizeOp
 
   for (const node of model.nodes) {
     const weight = weights.get(node.inputs[node.op === 'Gather' ? 0 : 1] ?? '');
-    if (!weight || weight.type !== 'float32' || weight.shape.length !== 2 || Math.min(...weight.shape) < minSize) {
+    if (weight?.type !== 'float32' || weight.shape.length !== 2 || Math.min(...weight.shape) < minSize) {
       nodes.push(node);
     } else if (node.op === 'Gather' && weight.shape[0]! >= 1_000) {
       quantizeRows(weight, range, added);
