@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
 import { DuoguardError } from '../errors.ts';
 import { createAuthorize } from './api-keys.ts';
-import { type ClassifyDependencies, createClassifyHandler } from './classify-route.ts';
+import { createClassifyHandler } from './classify-route.ts';
+import { errorAnswer, type ToErrorAnswer } from './error-answer.ts';
 import {
   createObserver,
   type Handler,
@@ -9,10 +10,13 @@ import {
   type ObserverDependencies,
   type RouteInfo,
 } from './exchange.ts';
+import type { FormatRoute } from './formats/format.ts';
+import { FORMATS } from './formats/formats.ts';
+import type { JudgingDependencies } from './judging.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
 
 export type AppDependencies = ObserverDependencies &
-  Omit<ClassifyDependencies, 'authorize'> &
+  Omit<JudgingDependencies, 'authorize'> &
   InfoDependencies & {
     /** Without any, classifying is open. */
     readonly apiKeys: readonly string[];
@@ -26,6 +30,11 @@ export function createApp(dependencies: AppDependencies): Hono {
   const authorize = createAuthorize(dependencies.apiKeys);
 
   router.route('POST', '/classify', createClassifyHandler({ ...dependencies, authorize }));
+  for (const format of FORMATS) {
+    const { routes, toErrorAnswer } = format({ ...dependencies, authorize });
+    for (const { method, path, handle, logLevel } of routes)
+      router.route(method, path, handle, logLevel, toErrorAnswer);
+  }
   router.route('GET', '/livez', livez, 'debug');
   router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');
   router.route('GET', '/info', createInfo(dependencies));
@@ -40,25 +49,30 @@ export function createMetricsApp(dependencies: ObserverDependencies): Hono {
   return router.finish();
 }
 
-type Method = 'GET' | 'POST';
-
 function createRouter(dependencies: ObserverDependencies) {
   const observed = createObserver(dependencies);
-  const paths = new Map<string, Map<string, ObservedHandler>>();
+  const paths = new Map<string, { methods: Map<string, ObservedHandler>; info: RouteInfo }>();
 
   return {
-    route(method: Method, path: string, handle: Handler, logLevel: RouteInfo['logLevel'] = 'info'): void {
-      const methods = paths.get(path) ?? new Map<string, ObservedHandler>();
-      paths.set(path, methods);
-      const handler = observed({ route: path, logLevel }, handle);
+    route(
+      method: FormatRoute['method'],
+      path: string,
+      handle: Handler,
+      logLevel: RouteInfo['logLevel'] = 'info',
+      toErrorAnswer: ToErrorAnswer = errorAnswer,
+    ): void {
+      const info = { route: path, logLevel, toErrorAnswer };
+      const { methods } = paths.get(path) ?? { methods: new Map<string, ObservedHandler>() };
+      paths.set(path, { methods, info: { ...info, logLevel: 'info' } });
+      const handler = observed(info, handle);
       methods.set(method, handler);
       if (method === 'GET') methods.set('HEAD', handler);
     },
     /** Each path becomes one hono handler, which hono calls directly; a second one would be composed with promises. */
     finish(): Hono {
       const app = new Hono();
-      for (const [path, methods] of paths) {
-        const refused = observed({ route: path, logLevel: 'info' }, () => {
+      for (const [path, { methods, info }] of paths) {
+        const refused = observed(info, () => {
           throw new DuoguardError('method_not_allowed', { details: { allow: [...methods.keys()].join(', ') } });
         });
         app.all(path, (context) => (methods.get(context.req.raw.method) ?? refused)(context));

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { DuoguardError } from '../errors.ts';
 import type { ClassifyItem, ClassifyRequest } from '../moderation/contract.ts';
 import { CATEGORIES, type Category, type PerCategory } from '../taxonomy.ts';
-import { invalidField, toInvalidRequest } from './invalid-field.ts';
+import { invalidField, toInvalidRequest, tooManyItems } from './invalid-field.ts';
 
 /** The body of `POST /classify`, as far as it does not depend on the shape of `input`. */
 const envelopeSchema = z.strictObject({
@@ -50,12 +49,7 @@ function parseInput(input: unknown, maxItems: number): ClassifyItem[] {
   if (input === undefined) throw invalidField(['input'], 'is required');
   if (!Array.isArray(input)) return [parseItem(input, ['input'])];
   if (input.length === 0) throw invalidField(['input'], 'expected at least one item');
-  if (input.length > maxItems) {
-    throw new DuoguardError('too_many_items', {
-      message: `input: ${input.length} items, more than the ${maxItems} that one request may have.`,
-      details: { field: 'input', limit: maxItems },
-    });
-  }
+  if (input.length > maxItems) throw tooManyItems('input', input.length, maxItems);
   return input.map((item, index) => parseItem(item, ['input', index]));
 }
 
@@ -78,14 +72,15 @@ function parseItem(item: unknown, path: readonly PropertyKey[]): ClassifyItem {
   throw invalidField(path, 'expected a string, {messages} or {prompt, response}');
 }
 
-function parseWith<T>(schema: z.ZodType<T>, value: unknown, path: readonly PropertyKey[]): T {
+/** Throws `invalid_request` naming the field below `path`. */
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, path: readonly PropertyKey[]): T {
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw toInvalidRequest(parsed.error, path);
   return parsed.data;
 }
 
 /** Half a surrogate pair is no character; it becomes U+FFFD, one code point for one, so that offsets stay right. */
-function wellFormed(text: string): string {
+export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\uFFFD');
 }
 

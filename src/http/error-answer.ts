@@ -9,20 +9,14 @@ export function toDuoguardError(error: unknown): DuoguardError {
   return error instanceof DuoguardError ? error : new DuoguardError('internal_error', { cause: error });
 }
 
+export type ToErrorAnswer = (error: DuoguardError, requestId: string) => Answer;
+
 /** `{"error": {code, message, param?, request_id, doc}}` with the status of the catalogue. */
-export function errorAnswer(error: DuoguardError, requestId: string): Answer {
+export const errorAnswer: ToErrorAnswer = (error, requestId) => {
   const param = error.details['field'];
-  const headers: Record<string, string> = {};
-  if (error.status === 429 || error.status === 503) {
-    const wait = error.details['retryAfterSeconds'];
-    headers['retry-after'] = String(typeof wait === 'number' ? Math.max(1, Math.ceil(wait)) : RETRY_AFTER_SECONDS);
-  }
-  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
-  const allow = error.details['allow'];
-  if (typeof allow === 'string') headers['allow'] = allow;
   return {
     status: error.status,
-    headers,
+    headers: errorHeaders(error),
     body: {
       error: {
         code: error.code,
@@ -33,4 +27,17 @@ export function errorAnswer(error: DuoguardError, requestId: string): Answer {
       },
     },
   };
+};
+
+/** What any format says in headers: when to retry, how to authenticate, which methods there are. */
+export function errorHeaders(error: DuoguardError): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (error.status === 429 || error.status === 503) {
+    const wait = error.details['retryAfterSeconds'];
+    headers['retry-after'] = String(typeof wait === 'number' ? Math.max(1, Math.ceil(wait)) : RETRY_AFTER_SECONDS);
+  }
+  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
+  const allow = error.details['allow'];
+  if (typeof allow === 'string') headers['allow'] = allow;
+  return headers;
 }

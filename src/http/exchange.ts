@@ -6,7 +6,7 @@ import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Answer } from './answer.ts';
-import { errorAnswer, toDuoguardError } from './error-answer.ts';
+import { errorAnswer, type ToErrorAnswer, toDuoguardError } from './error-answer.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 /** One request and what its handler found out about it. */
@@ -35,6 +35,8 @@ export interface RouteInfo {
   readonly route: string;
   /** Probes come every few seconds; their lines are for debugging. */
   readonly logLevel: 'info' | 'debug';
+  /** The shape of errors in the format of the route; the native one when left out. */
+  readonly toErrorAnswer?: ToErrorAnswer;
 }
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -44,7 +46,7 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
  * because hono runs a route that has a single handler without composing promises around it.
  */
 export function createObserver({ metrics, logger, lifecycle }: ObserverDependencies) {
-  return ({ route, logLevel }: RouteInfo, handle: Handler): ObservedHandler =>
+  return ({ route, logLevel, toErrorAnswer = errorAnswer }: RouteInfo, handle: Handler): ObservedHandler =>
     async (context) => {
       const request = context.req.raw;
       const exchange: Exchange = {
@@ -65,7 +67,7 @@ export function createObserver({ metrics, logger, lifecycle }: ObserverDependenc
         if (error.status === 500) {
           logger.error({ request_id: exchange.requestId, route, err: error }, 'request failed');
         }
-        answer = errorAnswer(error, exchange.requestId);
+        answer = toErrorAnswer(error, exchange.requestId);
       } finally {
         lifecycle.requestEnded();
       }

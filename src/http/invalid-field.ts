@@ -18,6 +18,13 @@ export function invalidField(path: readonly PropertyKey[], problem: string): Duo
   return new DuoguardError('invalid_request', { message: `${field}: ${problem}.`, details: { field } });
 }
 
+export function tooManyItems(field: string, count: number, limit: number): DuoguardError {
+  return new DuoguardError('too_many_items', {
+    message: `${field}: ${count} items, more than the ${limit} that one request may have.`,
+    details: { field, limit },
+  });
+}
+
 /** `input[3].messages[0].content`; the body itself is `body`. */
 function fieldPath(path: readonly PropertyKey[]): string {
   let text = '';

@@ -1,8 +1,8 @@
 import { DuoguardError } from '../errors.ts';
 import { CATEGORIES, type PerCategory } from '../taxonomy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Limits } from './classify-route.ts';
 import type { Handler } from './exchange.ts';
+import type { Limits } from './judging.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 /** What `/info` tells about the checkpoint that serves. */

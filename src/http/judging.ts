@@ -1,0 +1,77 @@
+import { DuoguardError } from '../errors.ts';
+import type { Classifier, ClassifyRequest, Verdict } from '../moderation/contract.ts';
+import type { Answer } from './answer.ts';
+import type { Authorize } from './api-keys.ts';
+import { readJson } from './body.ts';
+import { Deadline, deadlineMs } from './deadline.ts';
+import { type Exchange, type Handler, rounded } from './exchange.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+/** The name of the model in every format. */
+export const MODEL_NAME = 'duoguard';
+
+export interface Limits {
+  readonly maxBodyBytes: number;
+  readonly maxItems: number;
+  readonly requestTimeoutMs: number;
+}
+
+export interface JudgingDependencies {
+  readonly classifier: Classifier;
+  readonly authorize: Authorize;
+  readonly lifecycle: Lifecycle;
+  readonly limits: Limits;
+}
+
+/** What a wire format works with: the JSON it was sent, and the way to a verdict. */
+export interface Work {
+  readonly body: unknown;
+  readonly exchange: Exchange;
+  /** Judges within the request's deadline and notes the verdict for metrics and log. At most once per request. */
+  classify(request: Omit<ClassifyRequest, 'signal'>): Promise<Verdict>;
+}
+
+/** What every format that judges does first and last: state, key, deadline, body. `respond` is the format. */
+export function createJudgingHandler(
+  { classifier, authorize, lifecycle, limits }: JudgingDependencies,
+  respond: (work: Work) => Promise<Answer>,
+): Handler {
+  return async (exchange) => {
+    requireServing(lifecycle);
+    authorize(exchange.request.headers);
+    const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
+    exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
+    try {
+      const body = await readJson(exchange.request, limits.maxBodyBytes, deadline);
+      return await respond({
+        body,
+        exchange,
+        async classify(request) {
+          const verdict = await deadline.limit(classifier.classify({ ...request, signal: deadline.signal }));
+          exchange.judged = { verdict, policy: 'default' };
+          return verdict;
+        },
+      });
+    } finally {
+      deadline.clear();
+    }
+  };
+}
+
+function requireServing(lifecycle: Lifecycle): void {
+  if (lifecycle.state === 'starting') throw new DuoguardError('not_ready');
+  if (lifecycle.state === 'refusing') throw new DuoguardError('shutting_down');
+}
+
+/** Which checkpoint judged and how long each stage took, in milliseconds. */
+export function verdictHeaders(verdict: Verdict, exchange: Exchange): Record<string, string> {
+  const { tokenization, queue, inference } = verdict.timing_ms;
+  return {
+    'x-model-version': verdict.checkpoint,
+    'x-total-time': String(rounded(performance.now() - exchange.startedAt)),
+    'x-tokenization-time': String(rounded(tokenization)),
+    'x-queue-time': String(rounded(queue)),
+    'x-inference-time': String(rounded(inference)),
+    'x-compute-tokens': String(verdict.usage.tokens),
+  };
+}
