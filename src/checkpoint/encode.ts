@@ -3,13 +3,14 @@ import type { TextTokenizer } from '../text/tokenizer.ts';
 import { splitWindows } from '../text/windows.ts';
 import type { Manifest } from './manifest.ts';
 
-type Encoder = { readonly manifest: Manifest; readonly tokenizer: TextTokenizer };
+type Limits = Pick<Manifest, 'max_tokens'>;
+type Encoder = { readonly manifest: Limits; readonly tokenizer: TextTokenizer };
 
 /** Neighbouring windows share a quarter, so that what spans a border is seen whole by one of them. */
 const STRIDE = 0.75;
 
 /** Tokens of text that one window holds. */
-export function windowCapacity(manifest: Manifest, tokenizer: TextTokenizer): number {
+export function windowCapacity(manifest: Limits, tokenizer: TextTokenizer): number {
   return manifest.max_tokens - tokenizer.prefix.length - tokenizer.suffix.length;
 }
 

@@ -4,27 +4,30 @@ import { CATEGORIES } from '../../src/taxonomy.ts';
 
 /** Settings of a guardrail training run, each with the default that the shipped checkpoint was trained with. */
 
-const encoderSchema = z.strictObject({
-  vocabSize: z.int().min(300).max(65_536).default(24_000),
-  ngrams: z
-    .strictObject({
-      /** Lengths in tokens of the hashed n-grams; empty: none. */
-      orders: z.array(z.int().min(2).max(6)).default([2, 3]),
-      buckets: z
-        .int()
-        .min(1)
-        .max(1 << 20)
-        .default(49_152),
-    })
-    .prefault({}),
-  embedding: z.int().min(8).default(256),
-  width: z.int().min(8).default(128),
-  layers: z.int().min(0).default(2),
-  heads: z.int().min(1).default(4),
-  feedForward: z.int().min(8).default(384),
-  maxTokens: z.int().min(16).default(160),
-  outputs: z.literal(CATEGORIES.length).default(CATEGORIES.length),
-});
+const encoderSchema = z
+  .strictObject({
+    vocabSize: z.int().min(300).max(65_536).default(24_000),
+    ngrams: z
+      .strictObject({
+        /** Lengths in tokens of the hashed n-grams; empty: none. */
+        orders: z.array(z.int().min(2).max(6)).default([2, 3]),
+        buckets: z
+          .int()
+          .min(1)
+          .max(1 << 20)
+          .default(49_152),
+      })
+      .prefault({}),
+    embedding: z.int().min(8).default(256),
+    width: z.int().min(8).default(128),
+    layers: z.int().min(0).default(2),
+    heads: z.int().min(1).default(4),
+    feedForward: z.int().min(8).default(384),
+    /** Rows are padded to multiples of 8, for which there have to be positions. */
+    maxTokens: z.int().min(16).multipleOf(8).default(160),
+    outputs: z.literal(CATEGORIES.length).default(CATEGORIES.length),
+  })
+  .refine(({ width, heads }) => width % heads === 0, { path: ['heads'], error: 'has to divide width' });
 
 export const guardrailConfigSchema = z.strictObject({
   seed: z.int().default(1),

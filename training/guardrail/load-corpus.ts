@@ -26,7 +26,8 @@ const CLAIM_ROWS = 150;
 
 /**
  * Reads and tokenises data sets. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
- * as `readDataset` does, and when one class is missing.
+ * as `readDataset` does, and when a class is missing on either side or no language has enough rows: a run would otherwise
+ * fail when it publishes.
  */
 export async function loadCorpora(
   names: readonly string[],
@@ -53,17 +54,26 @@ export async function loadCorpora(
       onRow(++total);
     }
   }
+  const corpora = { train: train.build(), heldOut: heldOut.build() };
+  requireBothLabels(corpora.train, 'to train');
+  requireBothLabels(corpora.heldOut, 'among the held-out ones to calibrate');
+  const languages = [...rowsPerLanguage]
+    .filter(([, rows]) => rows >= CLAIM_ROWS)
+    .map(([lang]) => lang)
+    .sort();
+  if (languages.length === 0) throw new RangeError(`no language has ${CLAIM_ROWS} rows, the least to claim one`);
   return {
-    train: train.build(),
-    heldOut: heldOut.build(),
+    ...corpora,
     sources: [...rowsOf]
       .map(([source, summary]) => ({ source, ...summary }))
       .sort((a, b) => (a.source < b.source ? -1 : 1)),
-    languages: [...rowsPerLanguage]
-      .filter(([, rows]) => rows >= CLAIM_ROWS)
-      .map(([lang]) => lang)
-      .sort(),
+    languages,
   };
+}
+
+function requireBothLabels({ unsafe }: Corpus, purpose: string): void {
+  if (unsafe.includes(0) && unsafe.includes(1)) return;
+  throw new RangeError(`both safe and unsafe rows are needed ${purpose}`);
 }
 
 interface Part {

@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeWindows } from '../../src/checkpoint/encode.ts';
 import type { ManifestWithoutFiles } from '../../src/checkpoint/publish.ts';
 import { publishCheckpoint } from '../../src/checkpoint/publish.ts';
 import { CATEGORIES, perCategory } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
+import { mergeWindows } from '../../src/text/windows.ts';
 import { averagePrecision } from '../evaluation/metrics.ts';
 import { encodeModel, type OnnxModel } from '../graph/onnx.ts';
 import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
@@ -141,13 +143,17 @@ function auprc(probabilities: Float32Array, { unsafe }: Corpus): number {
 }
 
 async function scoreCanaries(model: OnnxModel, tokenizer: TextTokenizer, config: GuardrailConfig) {
+  const served = { manifest: { max_tokens: config.encoder.maxTokens }, tokenizer };
   const canaries: { text: string; scores: number[] }[] = [];
   for (const text of CANARY_TEXTS) {
+    const windows: Float32Array[] = [];
     // One at a time: activations are quantised per batch, so neighbours would change the result.
-    const ids = [...tokenizer.prefix, ...tokenizer.encode(normalize(text).text), ...tokenizer.suffix];
-    const builder = new CorpusBuilder();
-    builder.add({ ids, unsafe: false, categories: [], source: 'canary', lang: 'und' });
-    canaries.push({ text, scores: [...(await scoreCorpus(model, builder.build(), config.threads))] });
+    for (const ids of encodeWindows(served, tokenizer.encode(normalize(text).text))) {
+      const builder = new CorpusBuilder();
+      builder.add({ ids, unsafe: false, categories: [], source: 'canary', lang: 'und' });
+      windows.push(await scoreCorpus(model, builder.build(), config.threads));
+    }
+    canaries.push({ text, scores: [...mergeWindows(windows)] });
   }
   return canaries;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { createProgress } from '../cli/progress.ts';
@@ -114,7 +114,7 @@ async function prepareTokenizer({ runDirectory, tokenizer, data, text, config, l
   const known = existsSync(path) ? path : tokenizer;
   if (known !== undefined) {
     const json = readFileSync(known, 'utf8');
-    if (known !== path) writeFileSync(path, json);
+    if (known !== path) writeWhole(path, json);
     return JSON.parse(json) as object;
   }
   log('reading texts for the tokenizer');
@@ -124,8 +124,14 @@ async function prepareTokenizer({ runDirectory, tokenizer, data, text, config, l
   }
   log(`learning a tokenizer of ${config.encoder.vocabSize} tokens from ${texts.length} texts`);
   const json = trainTokenizer(texts, { vocabSize: config.encoder.vocabSize });
-  writeFileSync(path, JSON.stringify(json));
+  writeWhole(path, JSON.stringify(json));
   return json;
+}
+
+/** A kill leaves the whole file or none. */
+function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.next`, text);
+  renameSync(`${path}.next`, path);
 }
 
 async function readCorpora(
