@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DuoguardError, ERRORS, type ErrorCode } from '../../src/errors.ts';
 import { createAppUnderTest, post } from '../support/app-under-test.ts';
-import { createClassifierDouble } from '../support/classifier-double.ts';
+import { createClassifierDouble, verdictFor } from '../support/classifier-double.ts';
 
 const MARKER = 'zqx planted marker';
 const KEY = 'planted-api-key-zqx';
@@ -28,12 +28,61 @@ const bodies: Record<string, unknown> = {
   'too large': { input: MARKER.repeat(200_000) },
 };
 
+const TEXT = `hateful ${MARKER}`;
+const MESSAGE = { role: MARKER, content: TEXT };
+
+/** For each foreign format a good request, and what its own schema refuses. */
+const formatBodies: [string, unknown][] = [
+  ['/v1/moderations', { model: MARKER, input: TEXT }],
+  ['/v1/moderations', { input: [{ type: 'text', text: TEXT }] }],
+  ['/v1/moderations', { input: [{ type: MARKER, text: TEXT }] }],
+  ['/v1/moderations', { input: { [MARKER]: TEXT } }],
+  ['/beta/litellm_basic_guardrail_api', { input_type: 'request', texts: [TEXT], model: MARKER }],
+  ['/beta/litellm_basic_guardrail_api', { input_type: MARKER, texts: [TEXT] }],
+  ['/v2/models/duoguard/infer', { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [TEXT] }] }],
+  ['/v2/models/duoguard/infer', { inputs: [{ name: MARKER, datatype: MARKER, shape: [1], data: [TEXT] }] }],
+  ['/v2/models/duoguard/infer', { inputs: [], outputs: [{ name: MARKER }] }],
+  [`/v2/models/duoguard/versions/${encodeURIComponent(MARKER)}/infer`, { inputs: [] }],
+  ['/v1/classify', { model: MARKER, input: [TEXT] }],
+  ['/v1/classify', { messages: [MESSAGE] }],
+  ['/v1/classify', { input: { [MARKER]: TEXT } }],
+  ['/predict', { inputs: TEXT }],
+  ['/predict', { inputs: [[TEXT, TEXT]] }],
+  ['/predict', { inputs: TEXT, raw_scores: MARKER }],
+  ['/request', { body: { messages: [MESSAGE] } }],
+  ['/request', { body: { messages: [{ role: MARKER, content: [TEXT] }] } }],
+  ['/response', { body: { choices: [{ message: MESSAGE }] } }],
+  ['/response', { body: { choices: [MESSAGE] } }],
+];
+
+const failingWithText = () =>
+  createClassifierDouble(async ({ items }) => {
+    throw new Error(JSON.stringify(items));
+  });
+
+const failingItemsWithText = () =>
+  createClassifierDouble(async (request) => ({
+    ...verdictFor(request),
+    results: request.items.map((item, index) => ({
+      index,
+      error: { code: 'inference_failed', message: JSON.stringify(item) },
+    })),
+  }));
+
 describe('text of users', () => {
   it.each(Object.entries(bodies))('stays out of answers, logs and metrics: %s', async (_, body) => {
     const under = createAppUnderTest();
     const path = `/classify?q=${encodeURIComponent(MARKER)}`;
     const answer = await under.app.request(path, post(body, { 'x-request-id': MARKER, 'user-agent': MARKER }));
     await expectNowhere(under, answer);
+  });
+
+  it.each(formatBodies)('stays out of the foreign format %s: %j', async (path, body) => {
+    for (const classifier of [createClassifierDouble(), failingWithText(), failingItemsWithText()]) {
+      const under = createAppUnderTest({ classifier });
+      const url = `${path}?q=${encodeURIComponent(MARKER)}`;
+      await expectNowhere(under, await under.app.request(url, post(body, { 'x-request-id': MARKER })));
+    }
   });
 
   it.each(Object.keys(ERRORS) as ErrorCode[])('stays out when the classifier fails with %s', async (code) => {
@@ -52,7 +101,8 @@ describe('text of users', () => {
     await expectNowhere(under, await under.classify({ input: MARKER }));
   });
 
-  it.each(['/livez', '/readyz', '/info', '/metrics', '/classify', `/${encodeURIComponent(MARKER)}`])(
+  const paths = new Set(formatBodies.map(([path]) => path));
+  it.each(['/livez', '/readyz', '/info', '/metrics', '/classify', '/v2', `/${encodeURIComponent(MARKER)}`, ...paths])(
     'stays out of %s',
     async (path) => {
       for (const method of ['GET', 'PUT']) {
