@@ -1,7 +1,6 @@
 import { DuoguardError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { ItemFailure, ItemVerdict, Verdict } from '../../moderation/contract.ts';
-import type { Category } from '../../taxonomy.ts';
-import { CATEGORIES } from '../../taxonomy.ts';
+import { CATEGORIES, type Category } from '../../taxonomy.ts';
 import { wellFormed } from '../classify-request.ts';
 import type { ToErrorAnswer } from '../error-answer.ts';
 import type { Handler, RouteInfo } from '../exchange.ts';
