@@ -247,6 +247,15 @@ describe('the state of a run on disk', () => {
     }
   });
 
+  it('is refused when one bit of its arrays has flipped', () => {
+    const path = saved();
+    const bytes = readFileSync(path);
+    const at = bytes.length - 100;
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    writeFileSync(path, bytes);
+    expect(() => loadRunState(path, 'this run')).toThrow(/is damaged/);
+  });
+
   it.each([
     ['bytes of something else', Buffer.alloc(64, 0xff)],
     ['JSON of something else', Buffer.from('\x02\0\0\0{}')],

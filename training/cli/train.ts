@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ Trains a guardrail from scratch and publishes it as a checkpoint directory.
   --out DIR         where checkpoints are published. Default: state/models
   --id ID           name of the checkpoint. Default: guardrail-<date and time>
   --run DIR         journal and state of this run. Default: state/runs/<id>
-  --resume          continue the run in --run after a kill
+  --resume          continue the run in --run after a kill, with the data and settings it began with
   --activate        point active.json at the new checkpoint
   --float           keep the float model beside the int8 one
   --save-every S    seconds between saved states. Default: 120
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      data: { type: 'string', multiple: true, default: ['seeds'] },
+      data: { type: 'string', multiple: true },
       text: { type: 'string', multiple: true, default: [] },
       tokenizer: { type: 'string' },
       config: { type: 'string' },
@@ -51,11 +51,12 @@ async function main(): Promise<void> {
   if (!(saveEvery > 0)) throw new Error('--save-every takes a number of seconds');
   if (values.resume && values.run === undefined) throw new Error('--resume needs --run, the directory to continue in');
 
+  const saved = values.resume ? savedSettings(values.run as string) : undefined;
   const id =
     values.id ?? `guardrail-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
   const { figures, steps, minutes } = await trainGuardrail({
-    config: readConfig(values.config),
-    data: values.data,
+    config: readConfig(values.config ?? saved?.config),
+    data: values.data ?? saved?.data ?? ['seeds'],
     text: values.text,
     ...(values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer }),
     runDirectory: values.run ?? join('state', 'runs', id),
@@ -72,10 +73,26 @@ async function main(): Promise<void> {
   );
 }
 
-function readConfig(path: string | undefined) {
-  const parsed = guardrailConfigSchema.safeParse(path === undefined ? {} : JSON.parse(readFileSync(path, 'utf8')));
-  if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
+/** Takes a file's path, or settings that a run has saved. */
+function readConfig(source: string | object | undefined) {
+  const named = typeof source === 'string';
+  const parsed = guardrailConfigSchema.safeParse(named ? readJson(source) : (source ?? {}));
+  if (!parsed.success) throw new Error(`${named ? source : 'settings'}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+/** What a resumed run goes on with unless the command says otherwise. */
+function savedSettings(run: string): { data: string[]; config: object } | undefined {
+  const path = join(run, 'config.json');
+  return existsSync(path) ? (readJson(path) as { data: string[]; config: object }) : undefined;
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 main().catch((error: unknown) => {

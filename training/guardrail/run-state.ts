@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import type { TrainerState } from './trainer.ts';
 
 /**
- * A training state on disk: a JSON header with the lengths, then the raw float32 arrays. Replaced by rename after a
- * flush, so that a kill at any moment leaves the state of before.
+ * A training state on disk: a JSON header with the lengths, the raw float32 arrays, and a SHA-256 of it all. Replaced by
+ * rename after a flush, so that a kill at any moment leaves the state of before.
  */
 
 interface Header {
@@ -34,7 +35,10 @@ export function saveRunState(path: string, fingerprint: string, state: TrainerSt
   const beside = `${path}.next`;
   const file = openSync(beside, 'w');
   try {
-    for (const part of [size, head, ...arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength))]) {
+    const parts = [size, head, ...arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength))];
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    for (const part of [...parts, hash.digest()]) {
       for (let written = 0; written < part.length; ) written += writeSync(file, part, written);
     }
     fsyncSync(file);
@@ -62,6 +66,9 @@ export function loadRunState(path: string, fingerprint: string): TrainerState | 
     offset += length * 4;
     return array;
   });
+  if (!createHash('sha256').update(file.subarray(0, offset)).digest().equals(file.subarray(offset))) {
+    throw new RunStateError(`${path} is damaged`);
+  }
   const [parameters, mean, variance, table, tableMean, tableVariance] = arrays as [
     Float32Array,
     Float32Array,

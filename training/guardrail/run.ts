@@ -61,11 +61,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   const trainer = await GuardrailTrainer.create(config, vocabularyTokens(tokenizerJson));
   const files = { state: join(runDirectory, 'state.bin'), journal: join(runDirectory, 'journal.jsonl') };
   const earlier = minutesBefore(files.journal);
-  const fingerprint = createHash('sha256')
-    .update(JSON.stringify(config))
-    .update(corpora.train.ids)
-    .update(corpora.train.categories)
-    .digest('hex');
+  const fingerprint = fingerprintOf(config, corpora.train);
   const state = loadRunState(files.state, fingerprint);
   if (state) trainer.restore(state);
 
@@ -98,6 +94,13 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   function minutesNow(): number {
     return earlier + (performance.now() - began) / 60_000;
   }
+}
+
+function fingerprintOf(config: GuardrailConfig, { ids, offsets, categories, known, unsafe, groups }: Corpus): string {
+  const hash = createHash('sha256').update(JSON.stringify(config));
+  for (const part of [ids, offsets, categories, known, unsafe]) hash.update(part);
+  for (const { source, lang, rows } of groups) hash.update(JSON.stringify([source, lang])).update(rows);
+  return hash.digest('hex');
 }
 
 function openRun({ runDirectory, resume, config, data }: RunOptions): void {
