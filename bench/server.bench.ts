@@ -151,7 +151,7 @@ async function startServer(checkpoint: string) {
   const port = await freePort();
   const main = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
   const began = performance.now();
-  const child = spawn(process.execPath, [main, '--checkpoint', checkpoint], {
+  const child = spawn(process.execPath, [main, '--checkpoint', checkpoint, '--workers', String(workers)], {
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), DUOGUARD_LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
