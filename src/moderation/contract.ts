@@ -64,3 +64,57 @@ export interface Classifier {
   /** Rejects with a `DuoguardError` (`overloaded`, `not_ready`, `deadline_exceeded`, ...) when no item could be judged. */
   classify(request: ClassifyRequest): Promise<Verdict>;
 }
+
+/** How a stream is cut into windows. Tokens as the serving checkpoint counts them. */
+export interface StreamSettings {
+  /** New tokens that one window judges. Default: 64, or what the model leaves. */
+  readonly chunkTokens?: number;
+  /** Tokens before the new ones that the window sees again. Default: 64, or half of the model's window. */
+  readonly contextTokens?: number;
+  /**
+   * Text is returned once a window that allowed it was judged, except for this many tokens at its end, which wait until
+   * the next window has seen them with what follows. At most `contextTokens`. Left out: no text is returned.
+   */
+  readonly holdBack?: number;
+}
+
+/** Offsets are code points of the whole stream, half open. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export type StreamEvent =
+  /** One window was judged. `start` and `end` are its new text; `result` is about the window from `context` on. */
+  | ({
+      readonly event: 'verdict';
+      readonly index: number;
+      readonly context: number;
+      readonly checkpoint: string;
+      readonly result: ItemVerdict;
+    } & Span)
+  /** These categories fired for the first time in this stream, in the window that the last `verdict` told of. */
+  | ({ readonly event: 'flag'; readonly index: number; readonly categories: readonly Category[] } & Span)
+  /** Judged text, in order and without gaps; none any more after a window was blocked. */
+  | ({ readonly event: 'release'; readonly text: string } & Span)
+  /** The last event. Scores are the maximum over the windows; `tokens` are those that were scored, context included. */
+  | {
+      readonly event: 'done';
+      readonly codePoints: number;
+      readonly released: number;
+      readonly verdict: Verdict & { readonly results: readonly [ItemVerdict] };
+    };
+
+export interface StreamClassifier {
+  /**
+   * Throws `invalid_request` for settings that do not fit the model and `not_ready` without one, before it reads. The
+   * iterator then rejects with the `DuoguardError` that ended the stream. `deltas` must end or reject once `signal`
+   * fires; leaving the iterator early ends all work.
+   */
+  classifyStream(
+    deltas: AsyncIterable<string>,
+    settings: StreamSettings,
+    request: Omit<ClassifyRequest, 'items' | 'signal'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamEvent, void, undefined>;
+}
