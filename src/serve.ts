@@ -3,7 +3,9 @@ import { type CheckpointRegistry, createRegistry } from './checkpoint/registry.t
 import { resolveActive } from './checkpoint/resolve.ts';
 import type { Config } from './config/settings.ts';
 import { DuoguardError } from './errors.ts';
+import { createAuthorize } from './http/api-keys.ts';
 import { type AppDependencies, createApp, createMetricsApp } from './http/app.ts';
+import { openKeyring } from './http/keyring.ts';
 import { Lifecycle } from './http/lifecycle.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
@@ -30,6 +32,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const metrics = createMetrics();
   const lifecycle = new Lifecycle();
   const registry = createRegistry();
+  const keys = openKeyring({ fixed: config.api_keys, file: config.api_keys_file, logger });
   const dependencies: AppDependencies = {
     classifier: createClassifier({ registry }),
     checkpoint: () => describeCheckpoint(registry),
@@ -37,7 +40,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
     metrics,
     logger,
     version,
-    apiKeys: config.api_keys,
+    authorize: createAuthorize(() => keys.current),
     serveMetrics: config.metrics_port === undefined,
     limits: {
       maxBodyBytes: config.max_body_bytes,
@@ -72,6 +75,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
         timeoutMs: config.drain_timeout_ms,
       });
       await registry.close();
+      keys.close();
     },
   };
 }

@@ -38,8 +38,13 @@ export const configSchema = z.strictObject({
     kind: 'list',
     env: 'DUOGUARD_API_KEYS',
     description:
-      'Keys that may classify, in clear or as `sha256:` and the hex digest of the key. Without any, classifying is open.',
+      'API keys, in clear or as `sha256:` and the hex digest of the key. Such a key may classify; `admin+metrics=KEY` has the scopes it names. Without any key, classifying is open.',
     secret: true,
+  }),
+  api_keys_file: z.string().min(1).optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_API_KEYS_FILE',
+    description: 'File with more API keys, one a line; it is read again when it changes.',
   }),
   max_body_bytes: z.int().min(1024).max(1_073_741_824).default(2_097_152).register(settingInfo, {
     kind: 'integer',

@@ -1,25 +1,48 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { DuoguardError } from '../errors.ts';
 
-/** Throws `unauthorized` when keys are configured and the request brings none of them. */
-export type Authorize = (headers: Headers) => void;
+/** What a key may do. None includes another. */
+export const SCOPES = ['classify', 'admin', 'metrics'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface ApiKey {
+  /** SHA-256 of the key; the key itself is not kept. */
+  readonly digest: Buffer;
+  readonly scopes: ReadonlySet<Scope>;
+  /** Names the key where the key must not be shown: the first 8 hex digits of its digest. */
+  readonly id: string;
+}
 
 /**
- * Only digests are kept. Comparing digests takes the same time wherever they differ, and every key is compared on
- * every request, so that timing tells neither how much of a key is right nor which key it is.
- *
- * @param keys in clear, or `sha256:` and 64 hex digits. Throws `invalid_config` for a digest that is not one.
+ * The key that the request brings, or undefined when no keys are configured. Throws `unauthorized` for a request without
+ * a known key, and `forbidden` when its key lacks the scope. Without keys everybody may classify and read metrics, and
+ * nobody may administer.
  */
-export function createAuthorize(keys: readonly string[]): Authorize {
-  if (keys.length === 0) return () => {};
-  const digests = keys.map(toDigest);
-  return (headers) => {
+export type Authorize = (headers: Headers, scope: Scope) => ApiKey | undefined;
+
+/**
+ * Comparing digests takes the same time wherever they differ, and every key is compared on every request, so that timing
+ * tells neither how much of a key is right nor which key it is.
+ *
+ * @param currentKeys asked on every request, so that keys can change while the server runs.
+ */
+export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize {
+  return (headers, scope) => {
+    const keys = currentKeys();
+    if (keys.length === 0) {
+      if (scope !== 'admin') return undefined;
+      throw new DuoguardError('forbidden', {
+        message: 'This needs an API key with the scope admin, and the server has no keys configured.',
+      });
+    }
     const given = presentedKey(headers);
     if (given === null) throw new DuoguardError('unauthorized');
     const digest = sha256(given);
-    let known = false;
-    for (const candidate of digests) known = timingSafeEqual(candidate, digest) || known;
-    if (!known) throw new DuoguardError('unauthorized');
+    let known: ApiKey | undefined;
+    for (const key of keys) if (timingSafeEqual(key.digest, digest)) known = key;
+    if (known === undefined) throw new DuoguardError('unauthorized');
+    if (known.scopes.has(scope)) return known;
+    throw new DuoguardError('forbidden', { message: `The API key does not have the scope ${scope}.` });
   };
 }
 
@@ -28,13 +51,32 @@ function presentedKey(headers: Headers): string | null {
   return bearer?.[1] ?? headers.get('x-api-key');
 }
 
-function toDigest(key: string): Buffer {
-  if (!key.startsWith('sha256:')) return sha256(key);
-  const digest = Buffer.from(key.slice('sha256:'.length), 'hex');
-  if (digest.length !== 32) {
-    throw new DuoguardError('invalid_config', { message: 'api_keys: after sha256: come 64 hex digits.' });
+const WITH_SCOPES = new RegExp(`^((?:${SCOPES.join('|')})(?:\\+(?:${SCOPES.join('|')}))*)=(.+)$`);
+
+/**
+ * @param texts `KEY`, which may classify, or `admin+metrics=KEY` with the scopes it names; KEY is in clear, or `sha256:` and
+ * 64 hex digits. A key that is given twice has the scopes of both.
+ * @param source names where they are from. Throws `invalid_config` for a digest that is not one.
+ */
+export function parseApiKeys(texts: readonly string[], source = 'api_keys'): ApiKey[] {
+  const keys = new Map<string, ApiKey>();
+  for (const text of texts) {
+    const [, listed = 'classify', key = text] = WITH_SCOPES.exec(text) ?? [];
+    const digest = toDigest(key, source);
+    const hex = digest.toString('hex');
+    const scopes = new Set([...(keys.get(hex)?.scopes ?? []), ...(listed.split('+') as Scope[])]);
+    keys.set(hex, { digest, scopes, id: hex.slice(0, 8) });
   }
-  return digest;
+  return [...keys.values()];
+}
+
+function toDigest(key: string, source: string): Buffer {
+  if (!key.startsWith('sha256:')) return sha256(key);
+  const hex = key.slice('sha256:'.length);
+  if (!/^[0-9a-f]{64}$/i.test(hex)) {
+    throw new DuoguardError('invalid_config', { message: `${source}: after sha256: come 64 hex digits.` });
+  }
+  return Buffer.from(hex, 'hex');
 }
 
 function sha256(text: string): Buffer {

@@ -1,6 +1,5 @@
 import { Hono } from 'hono';
 import { DuoguardError } from '../errors.ts';
-import { createAuthorize } from './api-keys.ts';
 import { createClassifyHandler } from './classify-route.ts';
 import { errorAnswer, type ToErrorAnswer } from './error-answer.ts';
 import {
@@ -15,30 +14,26 @@ import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
 
-export type AppDependencies = ObserverDependencies &
-  Omit<JudgingDependencies, 'authorize'> &
-  InfoDependencies & {
-    /** Without any, classifying is open. */
-    readonly apiKeys: readonly string[];
-    /** False when the metrics have a port of their own. */
-    readonly serveMetrics: boolean;
-  };
+export interface AppDependencies extends ObserverDependencies, JudgingDependencies, InfoDependencies {
+  /** False when the metrics have a port of their own. */
+  readonly serveMetrics: boolean;
+}
 
 /** The whole HTTP surface, without a port: `createApp(...).request('/classify', ...)` answers. */
 export function createApp(dependencies: AppDependencies): Hono {
   const router = createRouter(dependencies);
-  const authorize = createAuthorize(dependencies.apiKeys);
 
-  router.route('POST', '/classify', createClassifyHandler({ ...dependencies, authorize }));
+  router.route('POST', '/classify', createClassifyHandler(dependencies));
   for (const format of FORMATS) {
-    const { routes, toErrorAnswer } = format({ ...dependencies, authorize });
+    const { routes, toErrorAnswer } = format(dependencies);
     for (const { method, path, handle, logLevel } of routes)
       router.route(method, path, handle, logLevel, toErrorAnswer);
   }
   router.route('GET', '/livez', livez, 'debug');
   router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');
   router.route('GET', '/info', createInfo(dependencies));
-  if (dependencies.serveMetrics) router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics), 'debug');
+  if (dependencies.serveMetrics)
+    router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics, dependencies.authorize), 'debug');
   return router.finish();
 }
 

@@ -38,7 +38,7 @@ export function createJudgingHandler(
 ): Handler {
   return async (exchange) => {
     requireServing(lifecycle);
-    authorize(exchange.request.headers);
+    authorize(exchange.request.headers, 'classify');
     const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
     exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
     try {

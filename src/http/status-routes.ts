@@ -1,6 +1,7 @@
 import { DuoguardError } from '../errors.ts';
 import { CATEGORIES, type PerCategory } from '../taxonomy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Authorize } from './api-keys.ts';
 import type { Handler } from './exchange.ts';
 import type { Limits } from './judging.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -26,12 +27,12 @@ export function createReadyz(lifecycle: Lifecycle): Handler {
   };
 }
 
-export function createMetricsHandler(metrics: Metrics): Handler {
-  return async () => ({
-    status: 200,
-    headers: { 'content-type': metrics.contentType },
-    body: await metrics.render(),
-  });
+/** @param authorize left out on a port that is not public, where the metrics need no key. */
+export function createMetricsHandler(metrics: Metrics, authorize?: Authorize): Handler {
+  return async ({ request }) => {
+    authorize?.(request.headers, 'metrics');
+    return { status: 200, headers: { 'content-type': metrics.contentType }, body: await metrics.render() };
+  };
 }
 
 export interface InfoDependencies {

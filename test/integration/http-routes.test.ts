@@ -91,6 +91,14 @@ describe('API keys', () => {
     }
   });
 
+  it('asks for the scope metrics on the main port, and for nothing on a port of its own', async () => {
+    const under = createAppUnderTest({ apiKeys: [...apiKeys, 'metrics=scraper-key'] });
+    const status = async (key?: string) =>
+      (await under.app.request('/metrics', key === undefined ? {} : { headers: { 'x-api-key': key } })).status;
+    expect([await status(), await status('clear-key'), await status('scraper-key')]).toEqual([401, 403, 200]);
+    expect((await createMetricsApp(under).request('/metrics')).status).toBe(200);
+  });
+
   it('leaves probes open', async () => {
     const { app } = createAppUnderTest({ apiKeys });
     expect((await app.request('/livez')).status).toBe(200);

@@ -1,3 +1,4 @@
+import { createAuthorize, parseApiKeys } from '../../src/http/api-keys.ts';
 import { type AppDependencies, createApp } from '../../src/http/app.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { perCategory } from '../../src/taxonomy.ts';
@@ -6,8 +7,12 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type ClassifierDouble, createClassifierDouble } from './classifier-double.ts';
 
 /** A ready app around a test double, with everything it writes kept in memory. */
-export function createAppUnderTest(overrides: Partial<AppDependencies> = {}) {
+export function createAppUnderTest({
+  apiKeys = [],
+  ...overrides
+}: Partial<AppDependencies> & { readonly apiKeys?: readonly string[] } = {}) {
   const lines: string[] = [];
+  const keys = parseApiKeys(apiKeys);
   const lifecycle = new Lifecycle();
   lifecycle.ready();
   const dependencies = {
@@ -16,7 +21,7 @@ export function createAppUnderTest(overrides: Partial<AppDependencies> = {}) {
     metrics: createMetrics(),
     logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
     limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000 },
-    apiKeys: [],
+    authorize: createAuthorize(() => keys),
     serveMetrics: true,
     version: '0.0.0-test',
     checkpoint: () => ({
