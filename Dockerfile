@@ -25,6 +25,7 @@ RUN mkdir -p state && chown 1000:1000 state
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
+COPY web ./web
 COPY models ./models
 # By number, so that an orchestrator can see that it is not root.
 USER 1000:1000

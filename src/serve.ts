@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { loadCheckpoint } from './checkpoint/load.ts';
 import { type CheckpointRegistry, createRegistry } from './checkpoint/registry.ts';
 import { resolveActive } from './checkpoint/resolve.ts';
@@ -7,12 +8,14 @@ import { createAuthorize } from './http/api-keys.ts';
 import { type AppDependencies, createApp, createMetricsApp } from './http/app.ts';
 import { openKeyring } from './http/keyring.ts';
 import { Lifecycle } from './http/lifecycle.ts';
+import { readPages } from './http/pages.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
 import { defaultWorkers } from './inference/cores.ts';
 import { createClassifier } from './moderation/classify.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { packageRoot } from './version.ts';
 
 export interface RunningServer {
   /** The main port, which the system chose when the setting was 0. */
@@ -42,6 +45,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
     version,
     authorize: createAuthorize(() => keys.current),
     serveMetrics: config.metrics_port === undefined,
+    pages: config.playground === 'on' ? readPages(join(packageRoot(), 'web')) : [],
     limits: {
       maxBodyBytes: config.max_body_bytes,
       maxItems: config.max_items,

@@ -1,11 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The version of the nearest package.json above this module, which lies at another depth once it is built. */
-export function readVersion(): string {
+/** The directory of the nearest package.json above this module, which lies at another depth once it is built. */
+export function packageRoot(): string {
   for (let directory = import.meta.dirname; ; directory = dirname(directory)) {
-    const path = join(directory, 'package.json');
-    if (existsSync(path)) return String((JSON.parse(readFileSync(path, 'utf8')) as { version: unknown }).version);
+    if (existsSync(join(directory, 'package.json'))) return directory;
     if (directory === dirname(directory)) throw new Error('package.json is missing');
   }
+}
+
+export function readVersion(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
 }

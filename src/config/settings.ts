@@ -124,6 +124,11 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_QUEUE_TOKENS',
     description: 'Most tokens waiting for a worker; more is answered with 429.',
   }),
+  playground: z.enum(['on', 'off']).default('on').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_PLAYGROUND',
+    description: 'Whether people find the playground at `/` and the description of the API at `/docs`.',
+  }),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_LOG_LEVEL',

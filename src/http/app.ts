@@ -12,11 +12,14 @@ import {
 import type { FormatRoute } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
+import { createPageHandler, type Page } from './pages.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
 
 export interface AppDependencies extends ObserverDependencies, JudgingDependencies, InfoDependencies {
   /** False when the metrics have a port of their own. */
   readonly serveMetrics: boolean;
+  /** For people; empty when they are switched off. */
+  readonly pages: readonly Page[];
 }
 
 /** The whole HTTP surface, without a port: `createApp(...).request('/classify', ...)` answers. */
@@ -29,6 +32,7 @@ export function createApp(dependencies: AppDependencies): Hono {
     for (const { method, path, handle, logLevel } of routes)
       router.route(method, path, handle, logLevel, toErrorAnswer);
   }
+  for (const page of dependencies.pages) router.route('GET', page.path, createPageHandler(page), 'debug');
   router.route('GET', '/livez', livez, 'debug');
   router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');
   router.route('GET', '/info', createInfo(dependencies));

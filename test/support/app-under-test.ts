@@ -23,6 +23,7 @@ export function createAppUnderTest({
     limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000 },
     authorize: createAuthorize(() => keys),
     serveMetrics: true,
+    pages: [],
     version: '0.0.0-test',
     checkpoint: () => ({
       id: 'double-1',

@@ -1,0 +1,116 @@
+// @ts-check
+import { byId, create, inWords } from './dom.js';
+import { codePoints, cutAtSpans, partsOf } from './spans.js';
+
+/** @import { Answer, Input, Result } from './types.d.ts' */
+
+const verdict = byId('verdict', HTMLElement);
+const status = byId('status', HTMLElement);
+const problem = byId('problem', HTMLElement);
+
+export function showWaiting() {
+  byId('result', HTMLElement).setAttribute('aria-busy', 'true');
+  problem.replaceChildren();
+}
+
+/** What went wrong takes the place of the verdict before it. @param {string} message */
+export function showProblem(message) {
+  byId('result', HTMLElement).removeAttribute('aria-busy');
+  verdict.hidden = true;
+  status.replaceChildren();
+  problem.replaceChildren(create('p', { text: message }));
+}
+
+/**
+ * @param {Input} input
+ * @param {Answer} answer
+ * @param {Result} result
+ * @param {Record<string, number>} thresholds by category; of the checkpoint that judged
+ */
+export function showVerdict(input, answer, result, thresholds) {
+  byId('result', HTMLElement).removeAttribute('aria-busy');
+  problem.replaceChildren();
+  status.replaceChildren(outcome(result));
+  byId('scores', HTMLUListElement).replaceChildren(
+    ...Object.entries(result.category_scores)
+      .sort(([, a], [, b]) => b - a)
+      .map(([id, score]) => scoreRow(id, score, thresholds[id], result.categories[id] === true)),
+  );
+  showSpans(input, result);
+  showFacts(answer, result);
+  verdict.hidden = false;
+}
+
+/** @param {Result} result @returns {string[]} ids, highest score first */
+export function firedCategories({ categories, category_scores: scores }) {
+  return Object.keys(categories)
+    .filter((id) => categories[id])
+    .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0));
+}
+
+/** @param {Result} result */
+function outcome(result) {
+  const fired = firedCategories(result).map(inWords).join(', ');
+  const text = result.flagged ? `Flagged: ${fired}` : 'Nothing flagged';
+  return create('p', { class: result.flagged ? 'outcome flagged' : 'outcome', text });
+}
+
+/** @param {string} id @param {number} score @param {number | undefined} threshold @param {boolean} fired */
+function scoreRow(id, score, threshold, fired) {
+  const fill = create('div', { class: 'fill' });
+  fill.style.inlineSize = percent(score);
+  const bar = create('div', { class: 'bar' }, [fill]);
+  bar.setAttribute('aria-hidden', 'true');
+  const spoken = [];
+  if (threshold !== undefined) {
+    const tick = create('div', { class: 'tick' });
+    tick.style.insetInlineStart = percent(threshold);
+    bar.append(tick);
+    bar.title = `threshold ${percent(threshold)}`;
+    spoken.push(`, threshold ${percent(threshold)}`);
+  }
+  if (fired) spoken.push(', fires');
+  const number = create('span', { class: 'number', text: percent(score) }, [
+    create('span', { class: 'visually-hidden', text: spoken.join('') }),
+  ]);
+  return create('li', { class: fired ? 'fired' : '' }, [create('span', { text: inWords(id) }), bar, number]);
+}
+
+/** @param {number} share 0 to 1 */
+function percent(share) {
+  const hundredths = share * 100;
+  return `${hundredths > 0 && hundredths < 10 ? hundredths.toFixed(1) : Math.round(hundredths)}%`;
+}
+
+/** @param {Input} input @param {Result} result */
+function showSpans(input, { spans = [] }) {
+  byId('marked', HTMLElement).hidden = spans.length === 0;
+  let offset = 0;
+  const paragraphs = partsOf(input).map(({ label, text }) => {
+    const pieces = cutAtSpans(text, offset, spans).map(({ text: piece, categories }) => {
+      if (categories.length === 0) return piece;
+      const names = categories.map(inWords).join(', ');
+      const mark = create('mark', { text: piece });
+      mark.title = names;
+      return create('span', {}, [mark, create('span', { class: 'visually-hidden', text: ` (${names})` })]);
+    });
+    offset += codePoints(text) + 1;
+    const paragraph = create('p', {}, [...(label === '' ? [] : [create('b', { text: label })]), ...pieces]);
+    paragraph.dir = 'auto';
+    return paragraph;
+  });
+  byId('marked-text', HTMLElement).replaceChildren(...paragraphs);
+}
+
+/** @param {Answer} answer @param {Result} result */
+function showFacts(answer, { action, tokens, windows }) {
+  const facts = {
+    Action: action,
+    Checkpoint: answer.checkpoint,
+    Tokens: windows === 1 ? String(tokens) : `${tokens} in ${windows} windows`,
+    'Time in the server': `${answer.timing_ms.total.toFixed(1)} ms`,
+  };
+  byId('facts', HTMLElement).replaceChildren(
+    ...Object.entries(facts).flatMap(([name, value]) => [create('dt', { text: name }), create('dd', { text: value })]),
+  );
+}
