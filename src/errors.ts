@@ -168,6 +168,26 @@ export const ERRORS = {
     message: 'The model does not reproduce the scores of a canary text.',
     whatToDo: 'Check that model, tokenizer and manifest belong together and that the runtime is the expected one.',
   },
+  checkpoint_busy: {
+    status: 409,
+    message: 'Another change of the checkpoints is under way.',
+    whatToDo: 'Look at GET /v1/checkpoints and send the request again when nothing is loading or draining.',
+  },
+  checkpoint_not_in_use: {
+    status: 409,
+    message: 'The checkpoint is neither active nor on trial, so there is nothing to roll back.',
+    whatToDo: 'Look at GET /v1/checkpoints: somebody else may have switched already.',
+  },
+  checkpoint_no_previous: {
+    status: 409,
+    message: 'No checkpoint served before this one.',
+    whatToDo: 'Activate the checkpoint that should serve by its id.',
+  },
+  state_unwritable: {
+    status: 500,
+    message: 'The choice of the checkpoint cannot be written to the state directory; the old one keeps serving.',
+    whatToDo: 'Make the state directory writable, or set state_dir to one that is.',
+  },
 } as const satisfies Record<string, { status: number; message: string; whatToDo: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -67,16 +67,22 @@ export async function setActive(modelsDir: string, id: string, steps: PublishSte
   if (!(await exists(join(modelsDir, checkId(id), MANIFEST)))) {
     throw new DuoguardError('checkpoint_not_found', { message: `There is no checkpoint ${id} to activate.` });
   }
-  const beside = join(modelsDir, `.active-${randomUUID()}.json`);
+  await replaceFile(join(modelsDir, ACTIVE), `${JSON.stringify({ id })}\n`, steps);
+}
+
+/** Whoever reads `path` finds the old content or the new one, whole, also after a power cut. */
+export async function replaceFile(path: string, content: string, steps: PublishSteps = diskSteps): Promise<void> {
+  const directory = dirname(path);
+  const beside = join(directory, `.active-${randomUUID()}.json`);
   try {
-    await steps.writeFile(beside, `${JSON.stringify({ id })}\n`);
+    await steps.writeFile(beside, content);
     await steps.sync(beside);
-    await steps.rename(beside, join(modelsDir, ACTIVE));
+    await steps.rename(beside, path);
   } catch (error) {
     await steps.remove(beside).catch(() => {});
     throw error;
   }
-  await steps.sync(modelsDir);
+  await steps.sync(directory);
 }
 
 /** Size and SHA-256 of every file under `directory` except the manifest, by path relative to it. */

@@ -30,7 +30,8 @@ async function chosenDirectory(modelsDir: string, choice: string): Promise<strin
   return join(modelsDir, id.data);
 }
 
-async function readActiveId(modelsDir: string): Promise<string> {
+/** Throws `checkpoint_not_found` when there is no pointer that can be read. */
+export async function readActiveId(modelsDir: string): Promise<string> {
   try {
     return activeSchema.parse(JSON.parse(await readFile(join(modelsDir, ACTIVE), 'utf8'))).id;
   } catch (cause) {
@@ -50,7 +51,7 @@ async function newestId(modelsDir: string): Promise<string> {
   return newest.id;
 }
 
-function isCheckpointId(name: string): boolean {
+export function isCheckpointId(name: string): boolean {
   return checkpointId.safeParse(name).success;
 }
 
