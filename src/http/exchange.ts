@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Context } from 'hono';
-import type { ErrorCode } from '../errors.ts';
+import type { DuoguardError } from '../errors.ts';
 import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -57,42 +57,51 @@ export function createObserver({ metrics, logger, lifecycle }: ObserverDependenc
       };
       metrics.requestStarted();
       lifecycle.requestStarted();
-      let answer: Answer;
-      let errorCode: ErrorCode | undefined;
-      try {
-        answer = await handle(exchange);
-      } catch (thrown) {
-        const error = toDuoguardError(thrown);
-        errorCode = error.code;
-        if (error.status === 500) {
-          logger.error({ request_id: exchange.requestId, route, err: error }, 'request failed');
-        }
-        answer = toErrorAnswer(error, exchange.requestId);
-      } finally {
-        lifecycle.requestEnded();
-      }
-
-      const milliseconds = performance.now() - exchange.startedAt;
-      const { judged } = exchange;
-      const method = request.method;
-      metrics.recordRequest({
-        route,
-        method,
-        status: answer.status,
-        seconds: milliseconds / 1000,
-        ...(errorCode === undefined ? {} : { errorCode }),
-        ...(judged === undefined ? {} : { judged }),
-      });
-      logger[logLevel]({
-        request_id: exchange.requestId,
-        route,
-        status: answer.status,
-        duration_ms: rounded(milliseconds),
-        error: errorCode,
-        ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
-      });
+      const answer = await answerTo(exchange, handle, toErrorAnswer);
+      const end = (error: DuoguardError | undefined) => record(exchange, { route, logLevel }, answer.status, error);
+      if (answer.ended === undefined) end(answer.error);
+      else void answer.ended.then(end);
       return toResponse(answer, exchange.requestId, lifecycle.closing);
     };
+
+  async function answerTo(
+    exchange: Exchange,
+    handle: Handler,
+    toErrorAnswer: ToErrorAnswer,
+  ): Promise<Answer & { readonly error?: DuoguardError }> {
+    try {
+      return await handle(exchange);
+    } catch (thrown) {
+      const error = toDuoguardError(thrown);
+      return { ...toErrorAnswer(error, exchange.requestId), error };
+    }
+  }
+
+  /** Once for each request, when its answer is complete. */
+  function record(exchange: Exchange, { route, logLevel }: RouteInfo, status: number, error?: DuoguardError): void {
+    lifecycle.requestEnded();
+    if (error?.status === 500) {
+      logger.error({ request_id: exchange.requestId, route, err: error }, 'request failed');
+    }
+    const milliseconds = performance.now() - exchange.startedAt;
+    const { judged } = exchange;
+    metrics.recordRequest({
+      route,
+      method: exchange.request.method,
+      status,
+      seconds: milliseconds / 1000,
+      ...(error === undefined ? {} : { errorCode: error.code }),
+      ...(judged === undefined ? {} : { judged }),
+    });
+    logger[logLevel]({
+      request_id: exchange.requestId,
+      route,
+      status,
+      duration_ms: rounded(milliseconds),
+      error: error?.code,
+      ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
+    });
+  }
 }
 
 /** The connection itself where there is one: the signal of the request says the same, but creating it costs more. */
@@ -113,17 +122,16 @@ function requestIdOf(request: Request): string {
 
 /** Headers stay a plain object: the adapter then writes them without building a `Headers` first. */
 function toResponse(answer: Answer, requestId: string, closing: boolean): Response {
-  const isText = typeof answer.body === 'string';
+  const { body } = answer;
+  const isText = typeof body === 'string';
   const headers: Record<string, string> = {
     'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
     'x-request-id': requestId,
     ...answer.headers,
   };
   if (closing) headers['connection'] = 'close';
-  return new Response(isText ? (answer.body as string) : JSON.stringify(answer.body), {
-    status: answer.status,
-    headers,
-  });
+  const isRaw = isText || body instanceof ReadableStream;
+  return new Response(isRaw ? body : JSON.stringify(body), { status: answer.status, headers });
 }
 
 function describeVerdict(verdict: Verdict): Record<string, unknown> {
