@@ -13,6 +13,8 @@ import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
 import { defaultWorkers } from './inference/cores.ts';
 import { createClassifier } from './moderation/classify.ts';
+import { createStreamClassifier } from './moderation/stream.ts';
+import { countingTokens } from './moderation/token-counter.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { packageRoot } from './version.ts';
@@ -36,8 +38,10 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const lifecycle = new Lifecycle();
   const registry = createRegistry();
   const keys = openKeyring({ fixed: config.api_keys, file: config.api_keys_file, logger });
+  const classifier = createClassifier({ registry });
   const dependencies: AppDependencies = {
-    classifier: createClassifier({ registry }),
+    classifier,
+    streamClassifier: createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) }),
     checkpoint: () => describeCheckpoint(registry),
     lifecycle,
     metrics,
@@ -50,6 +54,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       maxBodyBytes: config.max_body_bytes,
       maxItems: config.max_items,
       requestTimeoutMs: config.request_timeout_ms,
+      streamTimeoutMs: config.stream_timeout_ms,
     },
   };
   const main = await listen(createApp(dependencies), config.host, config.port);

@@ -62,6 +62,12 @@ export const configSchema = z.strictObject({
     description:
       'Longest time for one request, body included. `x-request-deadline-ms` of a request can only shorten it.',
   }),
+  stream_timeout_ms: z.int().min(1).max(86_400_000).default(600_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_STREAM_TIMEOUT_MS',
+    description:
+      'Longest time for one stream of `/classify/stream`; `request_timeout_ms` is then the longest wait for its next piece.',
+  }),
   drain_delay_ms: z.int().min(0).max(3_600_000).default(0).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_DRAIN_DELAY_MS',

@@ -14,8 +14,13 @@ import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
 import { createPageHandler, type Page } from './pages.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
+import { createStreamHandler, type StreamDependencies } from './stream-route.ts';
 
-export interface AppDependencies extends ObserverDependencies, JudgingDependencies, InfoDependencies {
+export interface AppDependencies
+  extends ObserverDependencies,
+    JudgingDependencies,
+    StreamDependencies,
+    InfoDependencies {
   /** False when the metrics have a port of their own. */
   readonly serveMetrics: boolean;
   /** For people; empty when they are switched off. */
@@ -27,6 +32,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   const router = createRouter(dependencies);
 
   router.route('POST', '/classify', createClassifyHandler(dependencies));
+  router.route('POST', '/classify/stream', createStreamHandler(dependencies));
   for (const format of FORMATS) {
     const { routes, toErrorAnswer } = format(dependencies);
     for (const { method, path, handle, logLevel } of routes)

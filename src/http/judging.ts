@@ -14,6 +14,8 @@ export interface Limits {
   readonly maxBodyBytes: number;
   readonly maxItems: number;
   readonly requestTimeoutMs: number;
+  /** Longest time for one stream; `requestTimeoutMs` is then the longest wait for its next piece. */
+  readonly streamTimeoutMs: number;
 }
 
 export interface JudgingDependencies {
@@ -58,7 +60,7 @@ export function createJudgingHandler(
   };
 }
 
-function requireServing(lifecycle: Lifecycle): void {
+export function requireServing(lifecycle: Lifecycle): void {
   if (lifecycle.state === 'starting') throw new DuoguardError('not_ready');
   if (lifecycle.state === 'refusing') throw new DuoguardError('shutting_down');
 }

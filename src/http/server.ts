@@ -13,12 +13,17 @@ export interface ListeningServer {
   close(timeoutMs: number): Promise<void>;
 }
 
+/** Longest time from the first byte of a request to the end of its headers. */
+const HEADERS_TIMEOUT_MS = 60_000;
+
 /** How often idle keep-alive connections are closed while the server waits for the busy ones. */
 const IDLE_CHECK_MS = 50;
 
 /** Resolves once the port is open. Rejects with the system's error, for example `EADDRINUSE`. */
 export async function listen(app: Hono, host: string, port: number): Promise<ListeningServer> {
   const server = createServer(
+    // Node would end every request after 5 minutes, a stream that is well alive too. Handlers have their own deadlines.
+    { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS },
     getRequestListener(app.fetch, {
       errorHandler: (error) => {
         // The target or the host of the request cannot be read as an address at all.

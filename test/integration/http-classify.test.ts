@@ -215,7 +215,7 @@ describe('POST /classify', () => {
   it('answers 504 on time even when the classifier does not listen', async () => {
     const { classify } = createAppUnderTest({
       classifier: createClassifierDouble(() => new Promise(() => {})),
-      limits: { maxBodyBytes: 1000, maxItems: 1, requestTimeoutMs: 20 },
+      limits: { maxBodyBytes: 1000, maxItems: 1, requestTimeoutMs: 20, streamTimeoutMs: 5_000 },
     });
     expect((await classify({ input: 'a' })).status).toBe(504);
   });

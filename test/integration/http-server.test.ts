@@ -82,7 +82,9 @@ describe('a real socket', () => {
   });
 
   it('refuses an endless chunked body once it passes the limit', async () => {
-    const { server } = await serve({ limits: { maxBodyBytes: 10_000, maxItems: 1, requestTimeoutMs: 5_000 } });
+    const { server } = await serve({
+      limits: { maxBodyBytes: 10_000, maxItems: 1, requestTimeoutMs: 5_000, streamTimeoutMs: 5_000 },
+    });
     const socket = await open(server);
     socket.write(head(['transfer-encoding: chunked']));
     const chunk = `1000\r\n${'a'.repeat(0x1000)}\r\n`;
@@ -101,7 +103,9 @@ describe('a real socket', () => {
   });
 
   it('answers 408 to a body that stalls', async () => {
-    const { server } = await serve({ limits: { maxBodyBytes: 10_000, maxItems: 1, requestTimeoutMs: 50 } });
+    const { server } = await serve({
+      limits: { maxBodyBytes: 10_000, maxItems: 1, requestTimeoutMs: 50, streamTimeoutMs: 5_000 },
+    });
     const socket = await open(server);
     socket.write(`${head(['content-length: 100'])}{"input":`);
     expect(await readUntil(socket, 'request_timeout')).toMatch(/^HTTP\/1\.1 408 /);

@@ -1,10 +1,18 @@
 import { createAuthorize, parseApiKeys } from '../../src/http/api-keys.ts';
 import { type AppDependencies, createApp } from '../../src/http/app.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
+import { createStreamClassifier } from '../../src/moderation/stream.ts';
+import type { TokenCounter } from '../../src/moderation/token-counter.ts';
 import { perCategory } from '../../src/taxonomy.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type ClassifierDouble, createClassifierDouble } from './classifier-double.ts';
+
+/** One token a word. */
+export const WORD_COUNTER: TokenCounter = {
+  count: (text) => text.split(/\s+/).filter((word) => word !== '').length,
+  capacity: 128,
+};
 
 /** A ready app around a test double, with everything it writes kept in memory. */
 export function createAppUnderTest({
@@ -15,12 +23,17 @@ export function createAppUnderTest({
   const keys = parseApiKeys(apiKeys);
   const lifecycle = new Lifecycle();
   lifecycle.ready();
+  const classifier: ClassifierDouble = createClassifierDouble();
   const dependencies = {
-    classifier: createClassifierDouble() as ClassifierDouble,
+    classifier,
+    streamClassifier: createStreamClassifier({
+      classifier: overrides.classifier ?? classifier,
+      tokenCounter: () => WORD_COUNTER,
+    }),
     lifecycle,
     metrics: createMetrics(),
     logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
-    limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000 },
+    limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000, streamTimeoutMs: 20_000 },
     authorize: createAuthorize(() => keys),
     serveMetrics: true,
     pages: [],

@@ -1,0 +1,140 @@
+import { DuoguardError } from '../errors.ts';
+import { isDeeperThan } from './body.ts';
+
+/** How deltas are written in the body of a stream. */
+export type StreamFormat = 'ndjson' | 'sse' | 'text';
+
+const MAX_DEPTH = 32;
+
+const FORMATS: readonly (readonly [RegExp, StreamFormat])[] = [
+  [/^application\/(x-ndjson|ndjson|jsonl)$/i, 'ndjson'],
+  [/^text\/event-stream$/i, 'sse'],
+  [/^text\/plain$/i, 'text'],
+];
+
+/** Throws `unsupported_media_type`. */
+export function streamFormat(headers: Headers): StreamFormat {
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';').map((part) => part.trim());
+  const isUtf8 = parameters.every(
+    (parameter) => !/^charset=/i.test(parameter) || /^charset="?utf-8"?$/i.test(parameter),
+  );
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  const format = FORMATS.find(([pattern]) => pattern.test(type))?.[1];
+  if (format !== undefined && isUtf8 && encoding === 'identity') return format;
+  throw new DuoguardError('unsupported_media_type', {
+    message: 'A stream is application/x-ndjson, text/event-stream or text/plain in UTF-8.',
+  });
+}
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** Longest wait for the next piece, in milliseconds. */
+  readonly idleMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The messages of a body, as they arrive: JSON values, or pieces of text as they are. Nothing is read before it is asked
+ * for. Rejects with `payload_too_large`, `request_timeout`, `invalid_json`, `client_closed` or the reason of `signal`.
+ */
+export async function* readMessages(
+  request: Request,
+  format: StreamFormat,
+  limits: BodyLimits,
+): AsyncGenerator<unknown> {
+  const texts = decodeUtf8(readPieces(request, limits));
+  if (format === 'text') yield* texts;
+  else if (format === 'ndjson')
+    for await (const line of readLines(texts)) yield* line.trim() === '' ? [] : [parse(line)];
+  else yield* readEvents(readLines(texts));
+}
+
+/**
+ * The body is never cancelled here, because that would cut the connection before an error could be told; whoever ends
+ * the answer has the rest of the body drained.
+ */
+async function* readPieces(request: Request, { maxBytes, idleMs, signal }: BodyLimits): AsyncGenerator<Uint8Array> {
+  if (request.body === null) return;
+  const reader = request.body.getReader();
+  let fail = (_: unknown) => {};
+  const stop = () => fail(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  let length = 0;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      let idle: NodeJS.Timeout | undefined;
+      const { done, value } = await new Promise<Awaited<ReturnType<typeof reader.read>>>((resolve, reject) => {
+        fail = reject;
+        idle = setTimeout(() => reject(new DuoguardError('request_timeout')), idleMs);
+        reader.read().then(resolve, () => reject(new DuoguardError('client_closed')));
+      }).finally(() => clearTimeout(idle));
+      if (done) return;
+      length += value.byteLength;
+      if (length > maxBytes) {
+        throw new DuoguardError('payload_too_large', { message: `The stream is larger than ${maxBytes} bytes.` });
+      }
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function* decodeUtf8(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return piece === undefined ? decoder.decode() : decoder.decode(piece, { stream: true });
+    } catch {
+      throw new DuoguardError('invalid_json', { message: 'The stream is not valid UTF-8.' });
+    }
+  };
+  for await (const piece of pieces) yield decode(piece);
+  yield decode();
+}
+
+/** Lines without their ends. A last line needs no end. */
+async function* readLines(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let line = '';
+  for await (const text of texts) {
+    let start = 0;
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+      line += text.slice(start, end);
+      yield line.endsWith('\r') ? line.slice(0, -1) : line;
+      line = '';
+      start = end + 1;
+    }
+    line += text.slice(start);
+  }
+  if (line !== '') yield line;
+}
+
+/** The data of server-sent events; other fields and comments mean nothing here. `[DONE]` ends the stream. */
+async function* readEvents(lines: AsyncIterable<string>): AsyncGenerator<unknown> {
+  let data: string[] = [];
+  for await (const line of lines) {
+    if (line.startsWith('data:')) data.push(line.slice(line.charAt(5) === ' ' ? 6 : 5));
+    if (line !== '' || data.length === 0) continue;
+    if (isEnd(data)) return;
+    yield parse(data.join('\n'));
+    data = [];
+  }
+  if (data.length > 0 && !isEnd(data)) yield parse(data.join('\n'));
+}
+
+function isEnd(data: readonly string[]): boolean {
+  return data.length === 1 && data[0]?.trim() === '[DONE]';
+}
+
+function parse(text: string): unknown {
+  if (isDeeperThan(text, MAX_DEPTH)) {
+    throw new DuoguardError('invalid_json', { message: `A line is nested deeper than ${MAX_DEPTH} levels.` });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The message of a SyntaxError quotes the line, so it goes nowhere.
+    throw new DuoguardError('invalid_json', { message: 'A line is not valid JSON.' });
+  }
+}

@@ -1,0 +1,122 @@
+import { DuoguardError } from '../errors.ts';
+import type { StreamClassifier, StreamEvent } from '../moderation/contract.ts';
+import type { Answer, StreamEnd } from './answer.ts';
+import { deadlineMs } from './deadline.ts';
+import { toDuoguardError } from './error-answer.ts';
+import type { Exchange, Handler } from './exchange.ts';
+import { type JudgingDependencies, requireServing } from './judging.ts';
+import { readMessages, streamFormat } from './stream-body.ts';
+import { eventWriter } from './stream-events.ts';
+import { isSettings, parseDelta, parseStreamPlan, settingsOfQuery } from './stream-request.ts';
+
+export interface StreamDependencies extends Omit<JudgingDependencies, 'classifier'> {
+  readonly streamClassifier: StreamClassifier;
+}
+
+/** `POST /classify/stream`: what is wrong before the first delta is an error status, later it is an `error` event. */
+export function createStreamHandler({ streamClassifier, authorize, lifecycle, limits }: StreamDependencies): Handler {
+  return async (exchange) => {
+    requireServing(lifecycle);
+    const { request } = exchange;
+    authorize(request.headers, 'classify');
+    const format = streamFormat(request.headers);
+    const ending = new StreamEnding(deadlineMs(request.headers, limits.streamTimeoutMs));
+    exchange.onClientLeft(() => ending.abort(new DuoguardError('client_closed')));
+    try {
+      const { signal } = ending;
+      const messages = readMessages(request, format, {
+        maxBytes: limits.maxBodyBytes,
+        idleMs: limits.requestTimeoutMs,
+        signal,
+      });
+      const inQuery = settingsOfQuery(new URL(request.url).searchParams);
+      // Without settings in the query the first line may hold them, so it is waited for.
+      const first = inQuery === undefined && format !== 'text' ? await messages.next() : undefined;
+      const given = first !== undefined && !first.done && isSettings(first.value) ? first.value : undefined;
+      const { settings, request: asked } = parseStreamPlan(inQuery ?? given ?? {});
+      const deltas = toDeltas(messages, given === undefined ? first : undefined);
+      const events = streamClassifier.classifyStream(deltas, settings, asked, signal);
+      return streamAnswer(events, exchange, ending);
+    } catch (error) {
+      ending.end(undefined);
+      throw error;
+    }
+  };
+}
+
+async function* toDeltas(messages: AsyncGenerator<unknown>, first?: IteratorResult<unknown>): AsyncGenerator<string> {
+  let index = 0;
+  if (first !== undefined && !first.done) yield parseDelta(first.value, index++);
+  for await (const message of messages) yield parseDelta(message, index++);
+}
+
+/** When a stream is over, for whatever reason, and why. The first reason counts. */
+class StreamEnding {
+  readonly ended: Promise<StreamEnd>;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #resolve: (end: StreamEnd) => void = () => {};
+
+  constructor(milliseconds: number) {
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#timer = setTimeout(() => this.abort(new DuoguardError('deadline_exceeded')), milliseconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(reason: DuoguardError): void {
+    this.#controller.abort(reason);
+    clearTimeout(this.#timer);
+  }
+
+  end(error: StreamEnd): void {
+    clearTimeout(this.#timer);
+    this.#resolve(error);
+  }
+}
+
+/** One event is made for each that the client has taken; nothing is ever ahead of it but what its socket buffers. */
+function streamAnswer(
+  events: AsyncGenerator<StreamEvent, void, undefined>,
+  exchange: Exchange,
+  ending: StreamEnding,
+): Answer {
+  const writer = eventWriter(exchange);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await events.next();
+          if (done) {
+            ending.end(undefined);
+            return controller.close();
+          }
+          if (value.event === 'done') exchange.judged = { verdict: value.verdict, policy: 'default' };
+          controller.enqueue(writer.event(value));
+        } catch (thrown) {
+          const error = toDuoguardError(thrown);
+          ending.end(error);
+          controller.enqueue(writer.error(error));
+          controller.close();
+        }
+      },
+      async cancel() {
+        ending.abort(new DuoguardError('client_closed'));
+        ending.end(new DuoguardError('client_closed'));
+        await events.return();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const headers = {
+    'content-type': writer.contentType,
+    'cache-control': 'no-store',
+    // nginx holds an answer back until its buffer is full, unless told not to.
+    'x-accel-buffering': 'no',
+  };
+  return { status: 200, headers, body, ended: ending.ended };
+}
