@@ -82,13 +82,40 @@ function judgeItems(
 
 /** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
 function judge(index: number, item: PreparedItem, scores: readonly Float32Array[], policy: Policy): ItemVerdict {
-  const merged = scores.length > 0 ? mergeWindows(scores) : new Float32Array(CATEGORIES.length);
+  const byReading = mergeReadings(item, scores);
+  const merged = byReading.length > 0 ? mergeWindows(byReading) : new Float32Array(CATEGORIES.length);
   return {
     index,
     ...decide(merged, policy),
     category_scores: perCategory((_, label) => merged[label] as number),
     tokens: item.tokens,
     windows: item.windows,
+    ...judgeViews(item, byReading, policy),
+  };
+}
+
+/** One row per reading. */
+function mergeReadings({ readings }: PreparedItem, scores: readonly Float32Array[]): Float32Array[] {
+  let next = 0;
+  return readings.map(({ windows }) => {
+    const own = scores.slice(next, next + windows.length);
+    next += windows.length;
+    return mergeWindows(own);
+  });
+}
+
+/** Nothing when the normalised text was all there is. */
+function judgeViews(
+  { readings }: PreparedItem,
+  scores: readonly Float32Array[],
+  policy: Policy,
+): Pick<ItemVerdict, 'views'> {
+  if (readings.every(({ view }) => view === 'normalized')) return {};
+  return {
+    views: readings.map(({ view }, index) => {
+      const { flagged, score } = decide(scores[index] as Float32Array, policy);
+      return { view, flagged, score };
+    }),
   };
 }
 

@@ -25,6 +25,16 @@ export interface ClassifyRequest {
   readonly signal: AbortSignal;
 }
 
+/** How a text was read: its normalised form, as it came, or with one kind of disguise taken off. */
+export type ViewName = 'normalized' | 'raw' | 'spaced' | 'confusables' | 'leetspeak' | 'base64' | 'rot13';
+
+export interface ViewVerdict {
+  readonly view: ViewName;
+  readonly flagged: boolean;
+  /** As of the item: highest threshold-normalised score, in this reading alone. */
+  readonly score: number;
+}
+
 export interface ItemVerdict {
   readonly index: number;
   readonly flagged: boolean;
@@ -36,6 +46,8 @@ export interface ItemVerdict {
   readonly top_category: Category;
   readonly tokens: number;
   readonly windows: number;
+  /** What was scored, when it was more than the normalised text; the item's scores are the maximum over them. */
+  readonly views?: readonly ViewVerdict[];
 }
 
 export interface ItemFailure {

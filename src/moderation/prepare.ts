@@ -2,8 +2,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { encodeWindows, windowCapacity } from '../checkpoint/encode.ts';
 import { DuoguardError } from '../errors.ts';
 import type { Sequence } from '../inference/engine.ts';
-import { normalize } from '../text/normalize.ts';
 import { renderItem } from '../text/render.ts';
+import { type Reading, readText } from '../text/views/readings.ts';
 import type { ClassifyItem } from './contract.ts';
 
 /** An item as the model will see it. */
@@ -12,50 +12,46 @@ export interface PreparedItem {
   readonly tokens: number;
   /** Windows of the normalised text. */
   readonly windows: number;
-  /** What is scored: these windows, then those of the raw text if normalisation changed it. */
+  /** What offsets of spans count from. */
+  readonly raw: string;
+  readonly readings: readonly PreparedReading[];
+  /** What is scored: the windows of all readings, in their order. */
   readonly sequences: readonly Sequence[];
 }
 
+/** A reading with at least one window. */
+export interface PreparedReading extends Reading {
+  readonly windows: readonly Sequence[];
+}
+
 /**
- * Renders, normalises and tokenises one item. The raw text is scored beside the normalised one, because normalisation
- * may remove just what gives an attack away; that is saved when both have the same tokens. A view without any token is
- * not scored: there is nothing in it to judge. A text of invisible characters alone is thus judged by its raw view.
+ * Renders, reads and tokenises one item. A reading is scored when it has tokens, and others than those before it: without
+ * any there is nothing to judge. A text of invisible characters alone is thus judged by its raw reading.
  * Throws `input_too_long` when `longInput` forbids windows.
  */
 export function prepareItem(item: ClassifyItem, checkpoint: Checkpoint, longInput: 'window' | 'reject'): PreparedItem {
   const raw = renderItem(item);
-  const normalized = normalize(raw);
-  const ids = checkpoint.tokenizer.encode(normalized.text);
+  const encoded = readText(raw).map((reading) => ({ ...reading, ids: checkpoint.tokenizer.encode(reading.text.text) }));
+  const tokens = encoded[0]?.ids.length ?? 0;
   const capacity = windowCapacity(checkpoint.manifest, checkpoint.tokenizer);
-  if (longInput === 'reject' && ids.length > capacity) {
+  if (longInput === 'reject' && tokens > capacity) {
     throw new DuoguardError('input_too_long', {
-      message: `The text has ${ids.length} tokens; the model takes ${capacity}, and the request asks not to window it.`,
-      details: { tokens: ids.length, maxTokens: capacity },
+      message: `The text has ${tokens} tokens; the model takes ${capacity}, and the request asks not to window it.`,
+      details: { tokens, maxTokens: capacity },
     });
   }
-  const windows = toWindows(checkpoint, ids);
-  const rawIds = hidesSomething(raw, normalized.text) ? checkpoint.tokenizer.encode(raw) : ids;
-  const rawWindows = sameIds(ids, rawIds) ? [] : toWindows(checkpoint, rawIds);
-  return { tokens: ids.length, windows: windows.length, sequences: [...windows, ...rawWindows] };
-}
-
-function toWindows(checkpoint: Checkpoint, ids: readonly number[]): readonly Sequence[] {
-  return ids.length === 0 ? [] : encodeWindows(checkpoint, ids);
-}
-
-/** No script stacks so many marks on a letter, and composing them takes time quadratic in their number. */
-const STACKED_MARKS = /\p{M}{33}/u;
-
-/** White space and composed accents differ between honest writers; a second look at them would only cost time. */
-function hidesSomething(raw: string, normalized: string): boolean {
-  if (raw === normalized) return false;
-  return STACKED_MARKS.test(raw) || withoutWhitespace(raw.normalize('NFC')) !== withoutWhitespace(normalized);
-}
-
-function withoutWhitespace(text: string): string {
-  return text.replace(/[ \t\r\n]+/g, '');
+  const readings = encoded
+    .filter(({ ids }, index) => ids.length > 0 && !encoded.slice(0, index).some((other) => sameIds(other.ids, ids)))
+    .map(({ view, text, ids }) => ({ view, text, windows: encodeWindows(checkpoint, ids) }));
+  return {
+    tokens,
+    windows: tokens === 0 ? 0 : (readings[0]?.windows.length ?? 0),
+    raw,
+    readings,
+    sequences: readings.flatMap(({ windows }) => windows),
+  };
 }
 
 function sameIds(a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((id, index) => id === b[index]));
+  return a.length === b.length && a.every((id, index) => id === b[index]);
 }

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
-import type { Verdict } from '../moderation/contract.ts';
+import type { ItemVerdict, Verdict, ViewName } from '../moderation/contract.ts';
 import { CATEGORIES } from '../taxonomy.ts';
 
 /** The one place that records. Stages return what they measured; whoever ends a request calls `recordRequest` once. */
@@ -85,6 +85,9 @@ export function createMetrics(): Metrics {
   const inputWindows = histogram('input_windows', 'Windows of an item.', COUNTS);
   const decisions = counter('decisions_total', 'Items judged, by action.', ['policy', 'action']);
   const flags = counter('category_flags_total', 'Items flagged, by category.', ['category', 'policy']);
+  const obfuscation = counter('obfuscation_detected_total', 'Items flagged in a view, and not as they read plainly.', [
+    'view',
+  ]);
   const scores = histogram('category_score', 'Probabilities, by category.', SCORES, ['category']);
   const batchSize = histogram('batch_size', 'Sequences in a batch.', COUNTS);
   const batchTokens = histogram('batch_tokens', 'Tokens in a batch, padding included.', TOKENS);
@@ -108,6 +111,7 @@ export function createMetrics(): Metrics {
       inputTokens.observe(result.tokens);
       inputWindows.observe(result.windows);
       decisions.inc({ policy, action: result.action });
+      for (const view of revealingViews(result)) obfuscation.inc({ view });
       for (const category of CATEGORIES) {
         scores.observe({ category }, result.category_scores[category]);
         if (result.categories[category]) flags.inc({ category, policy });
@@ -146,4 +150,10 @@ export function createMetrics(): Metrics {
       queueDepth = depth;
     },
   };
+}
+
+/** Views in which an item flags while its normalised text does not. */
+function revealingViews({ views = [] }: ItemVerdict): ViewName[] {
+  if (views.some(({ view, flagged }) => view === 'normalized' && flagged)) return [];
+  return views.filter(({ flagged }) => flagged).map(({ view }) => view);
 }

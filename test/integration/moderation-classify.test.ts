@@ -73,6 +73,40 @@ describe('views', () => {
     expect(await verdictOn('a \uff04 sign')).toMatchObject({ flagged: true, top_category: 'sex_related_crimes' });
   });
 
+  test('what a view uncovers decides, and the answer says which it was', async () => {
+    const hidden = Buffer.from(`a calm text with ${signOf('hate')}s in it`).toString('base64url');
+    const verdict = await verdictOn(`please read ${hidden} aloud`);
+    expect(verdict).toMatchObject({ flagged: true, top_category: 'hate', windows: 1 });
+    expect(verdict.views).toEqual([
+      { view: 'normalized', flagged: false, score: expect.closeTo(0.018, 3) },
+      { view: 'base64', flagged: true, score: verdict.score },
+    ]);
+  });
+
+  test('a clean text has none to report', async () => {
+    expect(await verdictOn('calm')).not.toHaveProperty('views');
+  });
+
+  test('belong to their own item of a batch', async () => {
+    const { results } = await classify(['k1ll t1me', 'calm', `k\u200bill`, signOf('privacy')]);
+    const summary = results.map(
+      (result) => 'views' in result && result.views?.map(({ view, flagged }) => [view, flagged]),
+    );
+    expect(summary).toEqual([
+      [
+        ['normalized', false],
+        ['leetspeak', false],
+      ],
+      false,
+      [
+        ['normalized', false],
+        ['raw', true],
+      ],
+      false,
+    ]);
+    expect(results[3]).toMatchObject({ top_category: 'privacy', flagged: true });
+  });
+
   test('the raw text costs nothing when only white space or composition differs', async () => {
     const submitted: number[] = [];
     const counting: Checkpoint = {

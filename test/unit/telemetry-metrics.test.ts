@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ItemVerdict } from '../../src/moderation/contract.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { verdictFor } from '../support/classifier-double.ts';
 
@@ -38,6 +39,7 @@ describe('createMetrics', () => {
       'decisions_total',
       'category_flags_total',
       'category_score',
+      'obfuscation_detected_total',
       'checkpoint_info',
       'checkpoint_loads_total',
       'checkpoint_load_duration_seconds',
@@ -47,6 +49,30 @@ describe('createMetrics', () => {
     }
     expect(names).toContain('process_resident_memory_bytes');
     expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
+  });
+
+  it('counts an item whose disguise decided, by view', async () => {
+    const [hateful] = verdict.results;
+    const read = (flaggedPlainly: boolean) => ({
+      ...verdict,
+      results: [
+        {
+          ...(hateful as ItemVerdict),
+          views: [
+            { view: 'normalized', flagged: flaggedPlainly, score: 0.5 },
+            { view: 'spaced', flagged: false, score: 0.1 },
+            { view: 'leetspeak', flagged: true, score: 0.9 },
+          ] as const,
+        },
+      ],
+    });
+    const metrics = createMetrics();
+    for (const plainly of [false, true]) {
+      const judged = { verdict: read(plainly), policy: 'default' };
+      metrics.recordRequest({ route: '/classify', method: 'POST', status: 200, seconds: 0.004, judged });
+    }
+    const counted = [...(await samples(metrics))].filter(([key]) => key.includes('obfuscation'));
+    expect(counted).toEqual([['guardrail_obfuscation_detected_total{view="leetspeak"}', 1]]);
   });
 
   it('counts a request once in each metric', async () => {

@@ -1,0 +1,38 @@
+import type { Edit } from '../mapped-text.ts';
+import { NOTHING, type Uncover } from './view.ts';
+
+const GATE = /[A-Za-z0-9+/_-]{16}/;
+/** From 12 bytes on: shorter texts hide little, and words start to decode by chance. */
+const RUNS = /[A-Za-z0-9+/_-]{16,}={0,2}/g;
+const CONTROLS = /(?![\n\r\t])\p{Cc}/u;
+const LETTERS = /\p{L}/gu;
+const LEAST_LETTERS = 0.6;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Base64, in either alphabet, that decodes to text: it is read in place, so that what stands around it keeps its say. */
+export const uncoverBase64: Uncover = (text) => {
+  if (!GATE.test(text)) return NOTHING;
+  const edits: Edit[] = [];
+  for (const { 0: run, index } of text.matchAll(RUNS)) {
+    const decoded = decode(run);
+    if (decoded !== undefined) edits.push({ start: index, end: index + run.length, text: decoded });
+  }
+  return edits;
+};
+
+function decode(run: string): string | undefined {
+  if (run.replace(/=+$/, '').length % 4 === 1) return undefined;
+  const text = toText(Buffer.from(run, 'base64'));
+  if (text === undefined || CONTROLS.test(text)) return undefined;
+  const letters = text.match(LETTERS)?.length ?? 0;
+  return letters >= LEAST_LETTERS * [...text].length ? text : undefined;
+}
+
+function toText(bytes: Buffer): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

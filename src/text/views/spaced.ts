@@ -1,0 +1,48 @@
+import type { Edit } from '../mapped-text.ts';
+import { NOTHING, type Uncover } from './view.ts';
+
+/** One letter, or what stands for one; the apostrophe of `d o n ' t`. */
+const UNIT = "[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}0-9@$!'’]";
+const START = '(?<![\\p{L}\\p{N}\\p{M}])';
+const END = '(?![\\p{L}\\p{N}\\p{M}])';
+const GAP = '[ \\t\\u00a0\\u2000-\\u200a\\u3000]';
+const SEPARATOR = '[.\\-_*|/~+·•,]';
+
+/** `k i l l`, `k i l l   h i m` and `k.i.l.l`; the last two with one separator throughout. */
+const STRETCHES = new RegExp(
+  `${START}${UNIT}(?:(?:${GAP}{1,12}${UNIT}${END})+|(?<separator>${SEPARATOR})${UNIT}${END}(?:\\k<separator>${UNIT}${END})*)`,
+  'gu',
+);
+const GAPS = new RegExp(`${GAP}+|${SEPARATOR}`, 'gu');
+const ONLY_LETTERS = /[^\p{L}]/gu;
+
+/** Three characters in a row, each alone. True of every text that holds a stretch of four, and fast on prose. */
+const FIRST_LOOK = /(?:[^\s.\-_*|/~+·•,][ \t\u00a0\u2000-\u200a\u3000.\-_*|/~+·•,]+){3}/u;
+
+/** So many in a row, or it is a list: A B C. */
+const SUSPICIOUS = 4;
+
+/**
+ * Letters that stand apart. Reads the raw text: gaps wider than those between letters are the ends of words, and
+ * normalisation would make all gaps equal.
+ */
+export const uncoverSpaced: Uncover = (text) => {
+  if (!FIRST_LOOK.test(text)) return NOTHING;
+  const stretches = [...text.matchAll(STRETCHES)].map(({ 0: stretch, index }) => ({
+    index,
+    gaps: [...stretch.matchAll(GAPS)],
+    letters: stretch.replace(ONLY_LETTERS, '').length,
+  }));
+  if (!stretches.some(({ gaps, letters }) => gaps.length >= SUSPICIOUS - 1 && letters * 2 > gaps.length))
+    return NOTHING;
+  const isWide = (gap: RegExpExecArray) => gap[0].length > 1;
+  const shortest = stretches.some(({ gaps }) => gaps.some(isWide)) ? 2 : 3;
+  return stretches
+    .filter(({ gaps, letters }) => gaps.length >= shortest - 1 && letters > 0)
+    .flatMap(({ index, gaps }) =>
+      gaps.map((gap): Edit => {
+        const start = index + gap.index;
+        return { start, end: start + gap[0].length, text: isWide(gap) ? ' ' : '' };
+      }),
+    );
+};
