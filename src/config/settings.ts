@@ -95,6 +95,12 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_STATE_DIR',
     description: 'Directory for what a running server writes. Nothing is written anywhere else.',
   }),
+  checkpoint_poll_ms: z.int().min(0).max(86_400_000).default(5_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_CHECKPOINT_POLL_MS',
+    description:
+      'How often the pointers to the active checkpoint are looked at, beside file events; 0 means they are not followed.',
+  }),
   provider: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_PROVIDER',

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
 import type { ItemVerdict, Verdict, ViewName } from '../moderation/contract.ts';
-import { CATEGORIES } from '../taxonomy.ts';
+import { CATEGORIES, type Category } from '../taxonomy.ts';
 
 /** The one place that records. Stages return what they measured; whoever ends a request calls `recordRequest` once. */
 export interface Metrics {
@@ -9,6 +9,9 @@ export interface Metrics {
   recordRequest(record: RequestRecord): void;
   recordBatch(batch: BatchRecord): void;
   recordCheckpointLoad(result: 'success' | ErrorCode, seconds: number): void;
+  recordCheckpointSwap(kind: string): void;
+  /** The candidate and the serving checkpoint judged one item; the categories on which they did not agree. */
+  recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
   /** The queue is asked for its depth only when somebody reads the metrics. */
@@ -94,6 +97,11 @@ export function createMetrics(): Metrics {
   const padding = histogram('batch_padding_ratio', 'Share of a batch that is padding.', RATIOS);
   const loads = counter('checkpoint_loads_total', 'Attempts to load a checkpoint, by result.', ['result']);
   const loadSeconds = histogram('checkpoint_load_duration_seconds', 'Verifying and loading.', DURATIONS);
+  const swaps = counter('checkpoint_swaps_total', 'Changes of the serving checkpoint, by reason.', ['kind']);
+  const comparisons = counter('shadow_comparisons_total', 'Items that a candidate judged beside the serving checkpoint.');
+  const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
+    'category',
+  ]);
   const restarts = counter('worker_restarts_total', 'Inference workers replaced after a crash.');
   const checkpointInfo = new Gauge({
     name: 'guardrail_checkpoint_info',
@@ -140,6 +148,11 @@ export function createMetrics(): Metrics {
     recordCheckpointLoad(result, seconds) {
       loads.inc({ result });
       loadSeconds.observe(seconds);
+    },
+    recordCheckpointSwap: (kind) => swaps.inc({ kind }),
+    recordShadowComparison(categories) {
+      comparisons.inc();
+      for (const category of categories) disagreements.inc({ category });
     },
     recordWorkerRestart: () => restarts.inc(),
     checkpointServing({ id, sha256 }) {
