@@ -1,9 +1,6 @@
 import { join } from 'node:path';
-import { loadCheckpoint } from './checkpoint/load.ts';
 import { type CheckpointRegistry, createRegistry } from './checkpoint/registry.ts';
-import { resolveActive } from './checkpoint/resolve.ts';
 import type { Config } from './config/settings.ts';
-import { DuoguardError } from './errors.ts';
 import { createAuthorize } from './http/api-keys.ts';
 import { type AppDependencies, createApp, createMetricsApp } from './http/app.ts';
 import { openKeyring } from './http/keyring.ts';
@@ -11,12 +8,12 @@ import { Lifecycle } from './http/lifecycle.ts';
 import { readPages } from './http/pages.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
-import { defaultWorkers } from './inference/cores.ts';
 import { createClassifier } from './moderation/classify.ts';
 import { createStreamClassifier } from './moderation/stream.ts';
 import { countingTokens } from './moderation/token-counter.ts';
+import { serveCheckpoints } from './serve-checkpoints.ts';
 import type { Logger } from './telemetry/logger.ts';
-import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { createMetrics } from './telemetry/metrics.ts';
 import { packageRoot } from './version.ts';
 
 export interface RunningServer {
@@ -39,10 +36,12 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const registry = createRegistry();
   const keys = openKeyring({ fixed: config.api_keys, file: config.api_keys_file, logger });
   const classifier = createClassifier({ registry });
+  const checkpoints = serveCheckpoints(config, registry, metrics, logger);
   const dependencies: AppDependencies = {
     classifier,
     streamClassifier: createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) }),
     checkpoint: () => describeCheckpoint(registry),
+    checkpoints: checkpoints.admin,
     lifecycle,
     metrics,
     logger,
@@ -61,15 +60,13 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const extra = await listenForMetrics(config, dependencies, main);
   logger.info({ host: config.host, port: main.port, metrics_port: extra?.port }, 'listening');
 
-  const ready = loadMeasured(config, metrics).then(async (checkpoint) => {
-    await registry.activate(checkpoint);
-    metrics.checkpointServing({ id: checkpoint.id, sha256: checkpoint.modelSha256 });
+  const ready = checkpoints.start().then(() => {
     metrics.watchQueue(() => {
       const stats = registry.active?.engine.stats();
       return { sequences: stats?.queuedSequences ?? 0, tokens: stats?.queuedTokens ?? 0 };
     });
     lifecycle.ready();
-    logger.info({ checkpoint: checkpoint.id }, 'ready');
+    logger.info({ checkpoint: registry.active?.id }, 'ready');
   });
 
   return {
@@ -83,7 +80,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
         delayMs: config.drain_delay_ms,
         timeoutMs: config.drain_timeout_ms,
       });
-      await registry.close();
+      await checkpoints.close();
       keys.close();
     },
   };
@@ -99,28 +96,6 @@ async function listenForMetrics(
     return await listen(createMetricsApp(dependencies), config.host, config.metrics_port);
   } catch (error) {
     await main.close(0);
-    throw error;
-  }
-}
-
-async function loadMeasured(config: Config, metrics: Metrics) {
-  const began = performance.now();
-  const record = (result: Parameters<Metrics['recordCheckpointLoad']>[0]) =>
-    metrics.recordCheckpointLoad(result, (performance.now() - began) / 1000);
-  try {
-    const checkpoint = await loadCheckpoint(await resolveActive(config.models_dir, config.checkpoint), {
-      workers: config.workers === 0 ? defaultWorkers() : config.workers,
-      provider: config.provider,
-      intraOpThreads: config.intra_op_threads,
-      maxBatchTokens: config.max_batch_tokens,
-      maxBatchSequences: config.max_batch_requests,
-      queue: { maxSequences: config.queue_size, maxTokens: config.queue_tokens },
-      observer: { batch: metrics.recordBatch, workerRestarted: metrics.recordWorkerRestart },
-    });
-    record('success');
-    return checkpoint;
-  } catch (error) {
-    record(error instanceof DuoguardError ? error.code : 'internal_error');
     throw error;
   }
 }

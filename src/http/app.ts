@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { DuoguardError } from '../errors.ts';
+import { type CheckpointAdmin, createCheckpointRoutes } from './checkpoint-routes.ts';
 import { createClassifyHandler } from './classify-route.ts';
 import { errorAnswer, type ToErrorAnswer } from './error-answer.ts';
 import {
@@ -21,6 +22,7 @@ export interface AppDependencies
     JudgingDependencies,
     StreamDependencies,
     InfoDependencies {
+  readonly checkpoints: CheckpointAdmin;
   /** False when the metrics have a port of their own. */
   readonly serveMetrics: boolean;
   /** For people; empty when they are switched off. */
@@ -37,6 +39,9 @@ export function createApp(dependencies: AppDependencies): Hono {
     const { routes, toErrorAnswer } = format(dependencies);
     for (const { method, path, handle, logLevel } of routes)
       router.route(method, path, handle, logLevel, toErrorAnswer);
+  }
+  for (const { method, path, handle } of createCheckpointRoutes(dependencies.checkpoints, dependencies.authorize)) {
+    router.route(method, path, handle);
   }
   for (const page of dependencies.pages) router.route('GET', page.path, createPageHandler(page), 'debug');
   router.route('GET', '/livez', livez, 'debug');

@@ -98,7 +98,7 @@ export function createMetrics(): Metrics {
   const loads = counter('checkpoint_loads_total', 'Attempts to load a checkpoint, by result.', ['result']);
   const loadSeconds = histogram('checkpoint_load_duration_seconds', 'Verifying and loading.', DURATIONS);
   const swaps = counter('checkpoint_swaps_total', 'Changes of the serving checkpoint, by reason.', ['kind']);
-  const comparisons = counter('shadow_comparisons_total', 'Items that a candidate judged beside the serving checkpoint.');
+  const comparisons = counter('shadow_comparisons_total', 'Items that a candidate judged beside the serving one.');
   const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
     'category',
   ]);

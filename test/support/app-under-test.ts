@@ -33,6 +33,11 @@ export function createAppUnderTest({
     lifecycle,
     metrics: createMetrics(),
     logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
+    checkpoints: {
+      list: () => Promise.resolve({ active: 'double-1', checkpoints: [] }),
+      activate: () => Promise.resolve(),
+      rollback: () => Promise.resolve(),
+    },
     limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000, streamTimeoutMs: 20_000 },
     authorize: createAuthorize(() => keys),
     serveMetrics: true,
