@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { type CheckpointRegistry, createRegistry } from './checkpoint/registry.ts';
 import type { Config } from './config/settings.ts';
-import { createAuthorize } from './http/api-keys.ts';
+import { createAuthorize, findKey } from './http/api-keys.ts';
 import { type AppDependencies, createApp, createMetricsApp } from './http/app.ts';
+import { createCors } from './http/cors.ts';
 import { openKeyring } from './http/keyring.ts';
 import { Lifecycle } from './http/lifecycle.ts';
 import { readPages } from './http/pages.ts';
+import { createRateLimits } from './http/rate-limits.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
 import { createClassifier } from './moderation/classify.ts';
@@ -47,6 +49,14 @@ export async function startServer(config: Config, logger: Logger, version: strin
     logger,
     version,
     authorize: createAuthorize(() => keys.current),
+    cors: createCors(config.cors_origins),
+    countRequest: createRateLimits({
+      perKey: config.rate_limit_per_key,
+      perAddress: config.rate_limit_per_address,
+      trustedProxies: config.trusted_proxies,
+      findKey: (headers) => findKey(keys.current, headers),
+      onLimited: metrics.recordRateLimited,
+    }),
     serveMetrics: config.metrics_port === undefined,
     pages: config.playground === 'on' ? readPages(join(packageRoot(), 'web')) : [],
     limits: {

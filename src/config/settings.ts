@@ -46,6 +46,30 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_API_KEYS_FILE',
     description: 'File with more API keys, one a line; it is read again when it changes.',
   }),
+  rate_limit_per_key: z.int().min(0).max(10_000_000).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_RATE_LIMIT_PER_KEY',
+    description: 'Most requests of one API key in a minute; more is answered with 429. 0 is no limit.',
+  }),
+  rate_limit_per_address: z.int().min(0).max(10_000_000).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_RATE_LIMIT_PER_ADDRESS',
+    description: 'Most requests from one address in a minute; more is answered with 429. 0 is no limit.',
+  }),
+  trusted_proxies: z.int().min(0).max(16).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_TRUSTED_PROXIES',
+    description:
+      'Proxies before the server that add the address of their caller to `x-forwarded-for`; with 0 that header is ignored.',
+  }),
+  cors_origins: z
+    .array(z.string().regex(/^(\*|https?:\/\/[a-z0-9.:[\]-]+)$/, 'expected * or an origin such as https://app.example'))
+    .default([])
+    .register(settingInfo, {
+      kind: 'list',
+      env: 'DUOGUARD_CORS_ORIGINS',
+      description: 'Origins whose pages may call the server from a browser; `*` is any. None unless set.',
+    }),
   max_body_bytes: z.int().min(1024).max(1_073_741_824).default(2_097_152).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_MAX_BODY_BYTES',

@@ -5,7 +5,7 @@ export interface Answer {
   readonly status: number;
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A string or a stream is sent as it is, anything else as JSON. A stream must end, never fail. */
+  /** A string or a stream is sent as it is, `null` is no body, anything else is JSON. A stream must end, never fail. */
   readonly body: unknown;
   /** Of an answer that is a stream: settles when it is over. Until then the request is in flight. */
   readonly ended?: Promise<StreamEnd>;

@@ -20,12 +20,7 @@ export interface ApiKey {
  */
 export type Authorize = (headers: Headers, scope: Scope) => ApiKey | undefined;
 
-/**
- * Comparing digests takes the same time wherever they differ, and every key is compared on every request, so that timing
- * tells neither how much of a key is right nor which key it is.
- *
- * @param currentKeys asked on every request, so that keys can change while the server runs.
- */
+/** @param currentKeys asked on every request, so that keys can change while the server runs. */
 export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize {
   return (headers, scope) => {
     const keys = currentKeys();
@@ -35,15 +30,24 @@ export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize
         message: 'This needs an API key with the scope admin, and the server has no keys configured.',
       });
     }
-    const given = presentedKey(headers);
-    if (given === null) throw new DuoguardError('unauthorized');
-    const digest = sha256(given);
-    let known: ApiKey | undefined;
-    for (const key of keys) if (timingSafeEqual(key.digest, digest)) known = key;
+    const known = findKey(keys, headers);
     if (known === undefined) throw new DuoguardError('unauthorized');
     if (known.scopes.has(scope)) return known;
     throw new DuoguardError('forbidden', { message: `The API key does not have the scope ${scope}.` });
   };
+}
+
+/**
+ * The key that the request brings, if it is one of `keys`. Comparing digests takes the same time wherever they differ,
+ * and every key is compared, so that timing tells neither how much of a key is right nor which key it is.
+ */
+export function findKey(keys: readonly ApiKey[], headers: Headers): ApiKey | undefined {
+  const given = presentedKey(headers);
+  if (given === null) return undefined;
+  const digest = sha256(given);
+  let known: ApiKey | undefined;
+  for (const key of keys) if (timingSafeEqual(key.digest, digest)) known = key;
+  return known;
 }
 
 function presentedKey(headers: Headers): string | null {

@@ -82,7 +82,9 @@ function createRouter(dependencies: ObserverDependencies) {
     finish(): Hono {
       const app = new Hono();
       for (const [path, { methods, info }] of paths) {
-        const refused = observed(info, () => {
+        const refused = observed(info, ({ request }) => {
+          const preflight = dependencies.cors.preflight(request, [...methods.keys()]);
+          if (preflight !== undefined) return preflight;
           throw new DuoguardError('method_not_allowed', { details: { allow: [...methods.keys()].join(', ') } });
         });
         app.all(path, (context) => (methods.get(context.req.raw.method) ?? refused)(context));

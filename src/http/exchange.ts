@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { DuoguardError } from '../errors.ts';
 import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Answer } from './answer.ts';
+import type { Cors } from './cors.ts';
 import { errorAnswer, type ToErrorAnswer, toDuoguardError } from './error-answer.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { CountRequest } from './rate-limits.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** One request and what its handler found out about it. */
 export interface Exchange {
@@ -15,6 +18,10 @@ export interface Exchange {
   readonly requestId: string;
   /** `performance.now()` at arrival. */
   readonly startedAt: number;
+  /** The address at the other end of the connection, if there is one. */
+  readonly remoteAddress: string | undefined;
+  /** Sent with whatever answer there will be. Lower-case names; those of the answer itself win. */
+  readonly answerHeaders: Record<string, string>;
   /** Calls back if the connection ends before the answer is sent. */
   onClientLeft(listener: () => void): void;
   /** Set by a handler that judged something, for the metrics and the log. */
@@ -28,6 +35,14 @@ export interface ObserverDependencies {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
+  readonly cors: Cors;
+  readonly countRequest: CountRequest;
+}
+
+/** What the Node adapter hands to a handler; nothing when the app is called without a port. */
+interface Connection {
+  readonly incoming?: IncomingMessage;
+  readonly outgoing?: ServerResponse;
 }
 
 export interface RouteInfo {
@@ -45,7 +60,7 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
  * Wraps a handler: request id, errors to answers, one metrics record, one log line. It stands where middleware would,
  * because hono runs a route that has a single handler without composing promises around it.
  */
-export function createObserver({ metrics, logger, lifecycle }: ObserverDependencies) {
+export function createObserver({ metrics, logger, lifecycle, cors, countRequest }: ObserverDependencies) {
   return ({ route, logLevel, toErrorAnswer = errorAnswer }: RouteInfo, handle: Handler): ObservedHandler =>
     async (context) => {
       const request = context.req.raw;
@@ -53,16 +68,26 @@ export function createObserver({ metrics, logger, lifecycle }: ObserverDependenc
         request,
         requestId: requestIdOf(request),
         startedAt: performance.now(),
+        remoteAddress: (context.env as Connection | undefined)?.incoming?.socket.remoteAddress,
+        answerHeaders: { ...SECURITY_HEADERS, ...cors.headersFor(request) },
         onClientLeft: (listener) => whenClientLeaves(context, listener),
       };
       metrics.requestStarted();
       lifecycle.requestStarted();
-      const answer = await answerTo(exchange, handle, toErrorAnswer);
+      const answer = await answerTo(exchange, logLevel === 'debug' ? handle : rated(handle), toErrorAnswer);
       const end = (error: DuoguardError | undefined) => record(exchange, { route, logLevel }, answer.status, error);
       if (answer.ended === undefined) end(answer.error);
       else void answer.ended.then(end);
-      return toResponse(answer, exchange.requestId, lifecycle.closing);
+      return toResponse(answer, exchange, lifecycle.closing);
     };
+
+  /** Not for what is read every few seconds by the machine it runs on, and costs nothing. */
+  function rated(handle: Handler): Handler {
+    return (exchange) => {
+      countRequest(exchange);
+      return handle(exchange);
+    };
+  }
 
   async function answerTo(
     exchange: Exchange,
@@ -106,7 +131,7 @@ export function createObserver({ metrics, logger, lifecycle }: ObserverDependenc
 
 /** The connection itself where there is one: the signal of the request says the same, but creating it costs more. */
 function whenClientLeaves(context: Context, listener: () => void): void {
-  const outgoing = (context.env as { readonly outgoing?: ServerResponse } | undefined)?.outgoing;
+  const outgoing = (context.env as Connection | undefined)?.outgoing;
   if (outgoing === undefined) context.req.raw.signal.addEventListener('abort', listener, { once: true });
   else {
     outgoing.once('close', () => {
@@ -121,16 +146,17 @@ function requestIdOf(request: Request): string {
 }
 
 /** Headers stay a plain object: the adapter then writes them without building a `Headers` first. */
-function toResponse(answer: Answer, requestId: string, closing: boolean): Response {
+function toResponse(answer: Answer, { requestId, answerHeaders }: Exchange, closing: boolean): Response {
   const { body } = answer;
   const isText = typeof body === 'string';
   const headers: Record<string, string> = {
     'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
     'x-request-id': requestId,
+    ...answerHeaders,
     ...answer.headers,
   };
   if (closing) headers['connection'] = 'close';
-  const isRaw = isText || body instanceof ReadableStream;
+  const isRaw = isText || body === null || body instanceof ReadableStream;
   return new Response(isRaw ? body : JSON.stringify(body), { status: answer.status, headers });
 }
 

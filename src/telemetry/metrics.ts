@@ -13,6 +13,7 @@ export interface Metrics {
   /** The candidate and the serving checkpoint judged one item; the categories on which they did not agree. */
   recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
+  recordRateLimited(by: 'key' | 'address'): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
   /** The queue is asked for its depth only when somebody reads the metrics. */
   watchQueue(depth: () => QueueDepth): void;
@@ -102,6 +103,7 @@ export function createMetrics(): Metrics {
   const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
     'category',
   ]);
+  const rateLimited = counter('rate_limited_total', 'Requests refused because of a rate limit.', ['limit']);
   const restarts = counter('worker_restarts_total', 'Inference workers replaced after a crash.');
   const checkpointInfo = new Gauge({
     name: 'guardrail_checkpoint_info',
@@ -155,6 +157,7 @@ export function createMetrics(): Metrics {
       for (const category of categories) disagreements.inc({ category });
     },
     recordWorkerRestart: () => restarts.inc(),
+    recordRateLimited: (limit) => rateLimited.inc({ limit }),
     checkpointServing({ id, sha256 }) {
       checkpointInfo.reset();
       checkpointInfo.set({ id, sha256 }, 1);

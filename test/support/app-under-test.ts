@@ -1,5 +1,6 @@
 import { createAuthorize, parseApiKeys } from '../../src/http/api-keys.ts';
 import { type AppDependencies, createApp } from '../../src/http/app.ts';
+import { createCors } from '../../src/http/cors.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { createStreamClassifier } from '../../src/moderation/stream.ts';
 import type { TokenCounter } from '../../src/moderation/token-counter.ts';
@@ -40,6 +41,8 @@ export function createAppUnderTest({
     },
     limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000, streamTimeoutMs: 20_000 },
     authorize: createAuthorize(() => keys),
+    cors: createCors([]),
+    countRequest: () => {},
     serveMetrics: true,
     pages: [],
     version: '0.0.0-test',
