@@ -25,6 +25,8 @@ export interface FixtureModelOptions {
   readonly inputNames?: readonly [string, string];
   readonly outputName?: string;
   readonly labels?: number;
+  /** Logit of a sign: what tells the scores of one checkpoint from those of another. */
+  readonly loud?: number;
 }
 
 /** Bytes of model.onnx. */
@@ -33,6 +35,7 @@ export function fixtureModel({
   inputNames = ['input_ids', 'attention_mask'],
   outputName = 'logits',
   labels = CATEGORIES.length,
+  loud = LOUD,
 }: FixtureModelOptions = {}): Uint8Array {
   const [ids, mask] = inputNames;
   return encodeModel({
@@ -42,7 +45,7 @@ export function fixtureModel({
     ],
     outputs: [{ name: outputName, type: 'float32', shape: ['batch', labels] }],
     initializers: [
-      { name: 'weights', type: 'float32', shape: [VOCABULARY, labels], data: weights(labels) },
+      { name: 'weights', type: 'float32', shape: [VOCABULARY, labels], data: weights(labels, loud) },
       { name: 'last', type: 'int64', shape: [1], data: BigInt64Array.of(2n) },
       { name: 'tokens', type: 'int64', shape: [1], data: BigInt64Array.of(1n) },
       { name: 'one', type: 'float32', shape: [], data: Float32Array.of(1) },
@@ -65,22 +68,22 @@ export function fixtureModel({
   });
 }
 
-function weights(labels: number): Float32Array {
+function weights(labels: number, loud: number): Float32Array {
   const table = new Float32Array(VOCABULARY * labels).fill(CALM);
   const set = (byte: number, label: number, value: number) => {
     table[(FIRST_BYTE_ID + byte) * labels + label] = value;
   };
-  for (const [label, sign] of [...SIGNS].entries()) if (label < labels) set(sign.charCodeAt(0), label, LOUD);
-  set(0x8b, CATEGORIES.indexOf('jailbreak_prompts'), LOUD);
+  for (const [label, sign] of [...SIGNS].entries()) if (label < labels) set(sign.charCodeAt(0), label, loud);
+  set(0x8b, CATEGORIES.indexOf('jailbreak_prompts'), loud);
   for (let label = 0; label < labels; label++) set(NOT_A_NUMBER_SIGN.charCodeAt(0), label, Number.NaN);
   return table;
 }
 
 /** What the model gives for a text, worked out without it. */
-export function expectedScores(text: string): number[] {
+export function expectedScores(text: string, loudLogit = LOUD): number[] {
   return CATEGORIES.map((category) => {
     const loud =
       text.includes(signOf(category)) || (category === 'jailbreak_prompts' && text.includes(ZERO_WIDTH_SPACE));
-    return 1 / (1 + Math.exp(-(loud ? LOUD : CALM)));
+    return 1 / (1 + Math.exp(-(loud ? loudLogit : CALM)));
   });
 }

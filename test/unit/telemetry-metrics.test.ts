@@ -43,6 +43,9 @@ describe('createMetrics', () => {
       'checkpoint_info',
       'checkpoint_loads_total',
       'checkpoint_load_duration_seconds',
+      'checkpoint_swaps_total',
+      'shadow_comparisons_total',
+      'shadow_disagreements_total',
       'worker_restarts_total',
     ]) {
       expect(names).toContain(`guardrail_${name}`);
