@@ -18,8 +18,19 @@ export function windowCapacity(manifest: Limits, tokenizer: TextTokenizer): numb
 export function encodeWindows({ manifest, tokenizer }: Encoder, ids: readonly number[]): Sequence[] {
   return splitWindows(ids, {
     maxTokens: manifest.max_tokens,
-    stride: Math.max(1, Math.floor(STRIDE * windowCapacity(manifest, tokenizer))),
+    stride: strideOf(windowCapacity(manifest, tokenizer)),
     prefix: tokenizer.prefix,
     suffix: tokenizer.suffix,
   });
+}
+
+/** Which of the `count` token ids of a text its window number `window` (from 0) holds. */
+export function windowTokens({ manifest, tokenizer }: Encoder, count: number, window: number) {
+  const capacity = windowCapacity(manifest, tokenizer);
+  const start = Math.max(0, Math.min(window * strideOf(capacity), count - capacity));
+  return { start, end: Math.min(count, start + capacity) };
+}
+
+function strideOf(capacity: number): number {
+  return Math.max(1, Math.floor(STRIDE * capacity));
 }

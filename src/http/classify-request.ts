@@ -16,6 +16,7 @@ const envelopeSchema = z.strictObject({
     .optional(),
   categories: z.array(z.enum(CATEGORIES)).min(1).optional(),
   long_input: z.enum(['window', 'reject']).default('window'),
+  explain: z.boolean().default(false),
 });
 
 const conversationSchema = z.strictObject({
@@ -36,10 +37,11 @@ export type ParsedClassify = Omit<ClassifyRequest, 'signal'>;
 export function parseClassifyRequest(body: unknown, maxItems: number): ParsedClassify {
   const parsed = envelopeSchema.safeParse(body);
   if (!parsed.success) throw toInvalidRequest(parsed.error, []);
-  const { input, thresholds, categories, long_input: longInput } = parsed.data;
+  const { input, thresholds, categories, long_input: longInput, explain } = parsed.data;
   return {
     items: parseInput(input, maxItems),
     longInput,
+    ...(explain ? { explain } : {}),
     ...(thresholds === undefined ? {} : { thresholds: withoutUndefined(thresholds) }),
     ...(categories === undefined ? {} : { categories }),
   };

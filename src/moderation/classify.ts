@@ -5,6 +5,7 @@ import { createPolicy, decide, type Policy } from '../policy/decide.ts';
 import { CATEGORIES, perCategory } from '../taxonomy.ts';
 import { mergeWindows } from '../text/windows.ts';
 import type { Classifier, ClassifyRequest, ItemFailure, ItemVerdict } from './contract.ts';
+import { explainItem } from './explain.ts';
 import { type PreparedItem, prepareItem } from './prepare.ts';
 
 export interface ClassifierDependencies {
@@ -22,14 +23,18 @@ export function createClassifier({ registry }: ClassifierDependencies): Classifi
         const tokenization = performance.now() - began;
         const scored = await checkpoint.engine.submit(items.flatMap(sequencesOf), request.signal);
         const policy = createPolicy(checkpoint.manifest.thresholds, request);
+        const judged = judgeItems(items, scored.scores, policy);
+        const explained = request.explain
+          ? await explainItems(items, scored.scores, judged, checkpoint, request.signal)
+          : { results: judged, queueMs: 0, inferenceMs: 0 };
         return {
           checkpoint: checkpoint.id,
-          results: judgeItems(items, scored.scores, policy),
+          results: explained.results,
           usage: { tokens: items.reduce((sum, item) => sum + tokensOf(item), 0) },
           timing_ms: {
             tokenization,
-            queue: scored.queueMs,
-            inference: scored.inferenceMs,
+            queue: scored.queueMs + explained.queueMs,
+            inference: scored.inferenceMs + explained.inferenceMs,
             total: performance.now() - began,
           },
         };
@@ -58,6 +63,34 @@ async function prepareItems(
     prepared.push(unlessFailed(() => prepareItem(item, checkpoint, longInput)));
   }
   return prepared;
+}
+
+/** One after the other, so that a batch of items has no larger share of the queue than one. */
+async function explainItems(
+  items: readonly (PreparedItem | DuoguardError)[],
+  scores: readonly (Float32Array | DuoguardError)[],
+  judged: readonly (ItemVerdict | ItemFailure)[],
+  checkpoint: Checkpoint,
+  signal: AbortSignal,
+) {
+  const results: (ItemVerdict | ItemFailure)[] = [];
+  let queueMs = 0;
+  let inferenceMs = 0;
+  let next = 0;
+  for (const [index, item] of items.entries()) {
+    const result = judged[index] as ItemVerdict | ItemFailure;
+    const own = scores.slice(next, next + sequencesOf(item).length) as Float32Array[];
+    next += own.length;
+    if (item instanceof DuoguardError || 'error' in result) results.push(result);
+    else if (!result.flagged) results.push({ ...result, spans: [] });
+    else {
+      const explanation = await explainItem(item, own, result.top_category, checkpoint, signal);
+      results.push({ ...result, spans: explanation.spans });
+      queueMs += explanation.queueMs;
+      inferenceMs += explanation.inferenceMs;
+    }
+  }
+  return { results, queueMs, inferenceMs };
 }
 
 /** In item order. Throws the first failure when every item failed. */

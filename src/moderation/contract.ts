@@ -21,6 +21,8 @@ export interface ClassifyRequest {
   readonly categories?: readonly Category[];
   /** `window`: a text longer than the model is scored in overlapping windows, maximum per category. `reject`: it fails. */
   readonly longInput: 'window' | 'reject';
+  /** Also find the words that carry what flags; costs up to 49 more sequences an item that flags. Default: false. */
+  readonly explain?: boolean;
   /** Fires when the client left, the deadline passed or the server gives up; queued work is dropped before it runs. */
   readonly signal: AbortSignal;
 }
@@ -33,6 +35,19 @@ export interface ViewVerdict {
   readonly flagged: boolean;
   /** As of the item: highest threshold-normalised score, in this reading alone. */
   readonly score: number;
+}
+
+/** A stretch of an item's text that carries its top category. */
+export interface DecisiveSpan {
+  /** Half-open, in code points of the text; a conversation's messages, or a prompt and its response, joined by a line end. */
+  readonly start: number;
+  readonly end: number;
+  readonly category: Category;
+  /** In (0, 1]: how much the category's log-odds fall without it, against the strongest span. */
+  readonly score: number;
+  readonly view: ViewName;
+  /** Number of the view's window, from 0. */
+  readonly window: number;
 }
 
 export interface ItemVerdict {
@@ -48,6 +63,8 @@ export interface ItemVerdict {
   readonly windows: number;
   /** What was scored, when it was more than the normalised text; the item's scores are the maximum over them. */
   readonly views?: readonly ViewVerdict[];
+  /** When the request asked for it: in text order, at most five; none when nothing flags. */
+  readonly spans?: readonly DecisiveSpan[];
 }
 
 export interface ItemFailure {

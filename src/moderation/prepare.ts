@@ -21,6 +21,7 @@ export interface PreparedItem {
 
 /** A reading with at least one window. */
 export interface PreparedReading extends Reading {
+  readonly ids: readonly number[];
   readonly windows: readonly Sequence[];
 }
 
@@ -42,7 +43,7 @@ export function prepareItem(item: ClassifyItem, checkpoint: Checkpoint, longInpu
   }
   const readings = encoded
     .filter(({ ids }, index) => ids.length > 0 && !encoded.slice(0, index).some((other) => sameIds(other.ids, ids)))
-    .map(({ view, text, ids }) => ({ view, text, windows: encodeWindows(checkpoint, ids) }));
+    .map(({ view, text, ids }) => ({ view, text, ids, windows: encodeWindows(checkpoint, ids) }));
   return {
     tokens,
     windows: tokens === 0 ? 0 : (readings[0]?.windows.length ?? 0),

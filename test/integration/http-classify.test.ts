@@ -89,6 +89,14 @@ describe('POST /classify', () => {
     expect(classifier.requests[1]).not.toHaveProperty('thresholds');
   });
 
+  it('hands over explain when it is asked for', async () => {
+    const classifier = createClassifierDouble();
+    const { classify } = createAppUnderTest({ classifier });
+    await classify({ input: 'a', explain: true });
+    await classify({ input: 'a', explain: false });
+    expect(classifier.requests.map(({ explain = false }) => explain)).toEqual([true, false]);
+  });
+
   it.each([
     ['NUL bytes', 'a\u0000b', 'a\u0000b'],
     ['right-to-left overrides', 'a\u202Etxt', 'a\u202Etxt'],
@@ -131,6 +139,7 @@ describe('POST /classify', () => {
     ['no categories', { input: 'a', categories: [] }, 'categories'],
     ['another policy', { input: 'a', policy: 'strict' }, 'policy'],
     ['an unknown long_input', { input: 'a', long_input: 'cut' }, 'long_input'],
+    ['an explain that is neither true nor false', { input: 'a', explain: 'yes' }, 'explain'],
     ['a prototype key', '{"input":"a","__proto__":{"x":1}}', '__proto__'],
   ])('refuses %s with 422 naming the field', async (_, body, field) => {
     const { classify, classifier } = createAppUnderTest();
