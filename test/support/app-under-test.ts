@@ -69,7 +69,7 @@ export function post(body: unknown, headers: Record<string, string> = {}): Reque
   return {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+    body: (typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)) as NonNullable<RequestInit['body']>,
   };
 }
 

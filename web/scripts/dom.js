@@ -29,8 +29,17 @@ export function create(name, what = {}, children = []) {
   return element;
 }
 
+/** @type {Record<string, string>} */
+const SPELLED = {
+  non_violent_crimes: 'Non-violent crimes',
+  sex_related_crimes: 'Sex-related crimes',
+  suicide_self_harm: 'Suicide and self-harm',
+};
+
 /** `sexual_content` as people read it. @param {string} id */
 export function inWords(id) {
+  const spelled = SPELLED[id];
+  if (spelled !== undefined) return spelled;
   const words = id.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -37,6 +37,12 @@ function show(choose) {
   byId('clear', HTMLButtonElement).disabled = past.length === 0;
 }
 
+/** @param {readonly string[]} fired */
+function outcome(fired) {
+  if (fired.length === 0) return create('span', { class: 'judged', text: 'Not flagged' });
+  return create('span', { class: 'judged flagged', text: 'Flagged' });
+}
+
 /** @param {Entry} entry @param {(input: Input) => void} choose */
 function row({ at, input, fired }, choose) {
   const date = new Date(at);
@@ -49,11 +55,7 @@ function row({ at, input, fired }, choose) {
       .join(' / '),
   });
   excerpt.dir = 'auto';
-  const button = create('button', {}, [
-    create('span', { class: fired.length > 0 ? 'flagged' : '', text: fired.length > 0 ? 'Flagged' : 'Not flagged' }),
-    excerpt,
-    time,
-  ]);
+  const button = create('button', {}, [outcome(fired), excerpt, time]);
   button.type = 'button';
   button.title = fired.map(inWords).join(', ');
   button.addEventListener('click', () => choose(input));

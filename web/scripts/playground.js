@@ -83,7 +83,7 @@ async function refreshInfo() {
     serving.textContent =
       checkpoint === null
         ? `version ${info.version}, no checkpoint is serving yet`
-        : `version ${info.version}, checkpoint ${checkpoint.id}, ${checkpoint.languages.length} languages`;
+        : `version ${info.version}, checkpoint ${checkpoint.id}, languages: ${checkpoint.languages.join(', ')}`;
   } catch (error) {
     serving.textContent = error instanceof Refusal ? error.message : '';
   }

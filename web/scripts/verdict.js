@@ -19,6 +19,7 @@ export function showProblem(message) {
   verdict.hidden = true;
   status.replaceChildren();
   problem.replaceChildren(create('p', { text: message }));
+  problem.scrollIntoView({ block: 'nearest' });
 }
 
 /**
@@ -39,6 +40,8 @@ export function showVerdict(input, answer, result, thresholds) {
   showSpans(input, result);
   showFacts(answer, result);
   verdict.hidden = false;
+  // On a narrow screen it lies below the form.
+  status.scrollIntoView({ block: 'nearest' });
 }
 
 /** @param {Result} result @returns {string[]} ids, highest score first */
