@@ -32,8 +32,6 @@ export interface ManagerOptions {
 export interface CheckpointManager {
   readonly previous: string | null;
   readonly loading: string | undefined;
-  /** Checkpoints that were replaced and still have requests. */
-  readonly draining: number;
   readonly refusals: ReadonlyMap<string, Refusal>;
   /** `active` uses the first of the possible ones that is sound; anything else is what `resolveActive` takes. */
   start(setting: string): Promise<void>;
@@ -65,19 +63,21 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
   let onDisk: string | undefined;
   let loading: string | undefined;
   let change: Promise<void> | undefined;
-  let draining = 0;
+  const drains = new Set<Promise<void>>();
   /** What was followed to a checkpoint that was refused. */
   let refusedAttempt: string | undefined;
 
   /** Runs one change, alone. */
   async function exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
-    if (change !== undefined || draining >= MOST_DRAINING) throw new DuoguardError('checkpoint_busy');
+    if (change !== undefined) throw new DuoguardError('checkpoint_busy');
     let done = () => {};
     change = new Promise((resolve) => {
       done = resolve;
     });
     loading = id;
     try {
+      // Not for long: a request holds its lease no longer than its deadline.
+      while (drains.size >= MOST_DRAINING) await Promise.race(drains);
       return await work();
     } finally {
       loading = undefined;
@@ -108,8 +108,8 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
   }
 
   function moveReference(kind: SwapKind, next: Checkpoint): void {
-    draining++;
-    void registry.activate(next).finally(() => draining--);
+    const drain: Promise<void> = registry.activate(next).finally(() => drains.delete(drain));
+    drains.add(drain);
     observer.swapped?.(kind, next);
   }
 
@@ -181,9 +181,6 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     get loading() {
       return loading;
     },
-    get draining() {
-      return draining;
-    },
     refusals,
 
     start: (setting) => exclusively(setting, () => (setting === 'active' ? startActive() : startPinned(setting))),
@@ -226,6 +223,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     async close() {
       await registry.close();
       await change;
+      await Promise.all(drains);
     },
   };
 }
