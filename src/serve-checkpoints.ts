@@ -7,6 +7,7 @@ import { watchCheckpoints } from './checkpoint/watch.ts';
 import type { Config } from './config/settings.ts';
 import { DuoguardError } from './errors.ts';
 import type { CheckpointAdmin } from './http/checkpoint-routes.ts';
+import { cacheScores } from './inference/cached-engine.ts';
 import { defaultWorkers } from './inference/cores.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -85,7 +86,10 @@ async function loadMeasured(directory: string, config: Config, metrics: Metrics)
       observer: { batch: metrics.recordBatch, workerRestarted: metrics.recordWorkerRestart },
     });
     record('success');
-    return checkpoint;
+    if (config.cache_size === 0) return checkpoint;
+    // Only now: a remembered canary would say nothing about the second worker.
+    const engine = cacheScores(checkpoint.engine, { size: config.cache_size, onLookup: metrics.recordCacheLookup });
+    return { ...checkpoint, engine };
   } catch (error) {
     record(error instanceof DuoguardError ? error.code : 'internal_error');
     throw error;

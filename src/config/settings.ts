@@ -165,6 +165,11 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_PLAYGROUND',
     description: 'Whether people find the playground at `/` and the description of the API at `/docs`.',
   }),
+  cache_size: z.int().min(0).max(10_000_000).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_CACHE_SIZE',
+    description: 'Sequences whose scores are remembered, for each checkpoint, under 1 KB each; 0 is none.',
+  }),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_LOG_LEVEL',

@@ -19,6 +19,9 @@ export interface RateLimiter {
 
 const MINUTE_MS = 60_000;
 
+/** Times are sums of floating-point shares; what is a whole number but for their error counts as one. */
+const EPSILON = 1e-6;
+
 /** Some 10 MB. Whoever sends from more addresses than this is not stopped by counting addresses. */
 const MAX_CLIENTS = 65_536;
 
@@ -40,8 +43,8 @@ export function createRateLimiter(limit: number): RateLimiter {
       return {
         allowed,
         limit,
-        remaining: Math.floor(free / perRequest + 1e-9),
-        resetSeconds: Math.ceil((after - now) / 1000),
+        remaining: Math.floor(free / perRequest + EPSILON),
+        resetSeconds: Math.ceil((after - now) / 1000 - EPSILON),
         retryAfterSeconds: Math.max(0, (perRequest - free) / 1000),
       };
     },

@@ -26,9 +26,12 @@ export interface RateLimitOptions {
   /** Undefined for a request without a known key: only its address is counted. */
   readonly findKey: (headers: Headers) => ApiKey | undefined;
   readonly onLimited: (by: RateLimitKind) => void;
+  /** Milliseconds, for tests. */
+  readonly clock?: () => number;
 }
 
-export function createRateLimits({ findKey, onLimited, ...limits }: RateLimitOptions): CountRequest {
+export function createRateLimits(options: RateLimitOptions): CountRequest {
+  const { findKey, onLimited, clock = () => performance.now(), ...limits } = options;
   const keys = limits.perKey === 0 ? undefined : createRateLimiter(limits.perKey);
   const addresses = limits.perAddress === 0 ? undefined : createRateLimiter(limits.perAddress);
 
@@ -43,7 +46,7 @@ export function createRateLimits({ findKey, onLimited, ...limits }: RateLimitOpt
   }
 
   return ({ request, remoteAddress, answerHeaders }) => {
-    const now = performance.now();
+    const now = clock();
     if (addresses !== undefined) {
       const address = clientAddress(remoteAddress, request.headers, limits.trustedProxies);
       admit(answerHeaders, addresses.take(address, now), 'address');

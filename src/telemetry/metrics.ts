@@ -14,6 +14,8 @@ export interface Metrics {
   recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
   recordRateLimited(by: 'key' | 'address'): void;
+  /** Sequences whose scores were remembered, and those that were not. */
+  recordCacheLookup(hits: number, misses: number): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
   /** The queue is asked for its depth only when somebody reads the metrics. */
   watchQueue(depth: () => QueueDepth): void;
@@ -103,6 +105,8 @@ export function createMetrics(): Metrics {
   const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
     'category',
   ]);
+  const cacheHits = counter('cache_hits_total', 'Sequences whose scores were remembered.');
+  const cacheMisses = counter('cache_misses_total', 'Sequences that were looked for in the cache and not found.');
   const rateLimited = counter('rate_limited_total', 'Requests refused because of a rate limit.', ['limit']);
   const restarts = counter('worker_restarts_total', 'Inference workers replaced after a crash.');
   const checkpointInfo = new Gauge({
@@ -158,6 +162,10 @@ export function createMetrics(): Metrics {
     },
     recordWorkerRestart: () => restarts.inc(),
     recordRateLimited: (limit) => rateLimited.inc({ limit }),
+    recordCacheLookup(hits, misses) {
+      cacheHits.inc(hits);
+      cacheMisses.inc(misses);
+    },
     checkpointServing({ id, sha256 }) {
       checkpointInfo.reset();
       checkpointInfo.set({ id, sha256 }, 1);

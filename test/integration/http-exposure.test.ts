@@ -4,11 +4,13 @@ import { createCors } from '../../src/http/cors.ts';
 import { createRateLimits, type RateLimitOptions } from '../../src/http/rate-limits.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createAppUnderTest, errorOf, post } from '../support/app-under-test.ts';
+import { createClassifierDouble } from '../support/classifier-double.ts';
 
 const ORIGIN = 'https://app.example';
 
 describe('rate limits', () => {
   function createLimited(limits: Partial<RateLimitOptions>, apiKeys: readonly string[] = []) {
+    const classifier = createClassifierDouble();
     const keys = parseApiKeys(apiKeys);
     const metrics = createMetrics();
     const countRequest = createRateLimits({
@@ -17,9 +19,10 @@ describe('rate limits', () => {
       trustedProxies: 1,
       findKey: (headers) => findKey(keys, headers),
       onLimited: metrics.recordRateLimited,
+      clock: () => 1234.567,
       ...limits,
     });
-    return createAppUnderTest({ apiKeys, metrics, countRequest });
+    return { ...createAppUnderTest({ classifier, apiKeys, metrics, countRequest }), classifier };
   }
   const from = (address: string) => ({ 'x-forwarded-for': address });
 
