@@ -15,6 +15,7 @@ interface RowJson {
   readonly unsafe: boolean;
   readonly lang?: string;
   readonly source?: string;
+  readonly pair?: string;
   readonly categories?: readonly string[] | null;
 }
 
@@ -62,6 +63,19 @@ describe('rows on their way into training', () => {
     expect([...train.known.subarray(0, 3)]).toEqual([1, 0, 1]);
     const bits = (1 << categoryIndex('hate')) | (1 << categoryIndex('privacy'));
     expect([...train.categories.subarray(0, 3)]).toEqual([bits, 0, 0]);
+  });
+
+  it('are added in other languages too, but neither held-out rows nor texts that people have translated', async () => {
+    const shout = { from: 'en', to: 'fr', translate: (text: string) => text.replace('garden', 'jardin') };
+    const path = dataFile([...manyRows(), { text: 'by people', unsafe: true, lang: 'en', pair: '7' }]);
+    const { train, heldOut, sources } = await loadCorpora([path], tokenizer, 64, () => {}, [shout]);
+    const translated = train.groups.filter((group) => group.translated);
+    expect(new Set(translated.map(({ lang }) => lang))).toEqual(new Set(['fr']));
+    const originals = texts(train).filter((text) => text.startsWith('en garden'));
+    const copies = texts(train).filter((text) => text.startsWith('en jardin'));
+    expect(copies).toEqual(originals.map((text) => text.replace('garden', 'jardin')));
+    expect(texts(heldOut).filter((text) => text.includes('jardin'))).toEqual([]);
+    expect(sources.at(-1)).toMatchObject({ source: 'word-by-word translations', rows: copies.length });
   });
 
   it('are normalised, framed and cut to the longest that the model takes', async () => {

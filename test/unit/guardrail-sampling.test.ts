@@ -16,11 +16,17 @@ function groupsOf(...specs: readonly (readonly [source: string, lang: string, un
   let next = 0;
   return specs.map(([source, lang, unsafe, size]): SampleGroup => {
     const rows = Int32Array.from({ length: size }, () => next++);
-    return { source, lang, unsafe, rows };
+    return { source, lang, unsafe, translated: false, rows };
   });
 }
 
-const BALANCE: BalanceConfig = { sizeExponent: 1, unsafeShare: 0.5, sourceWeights: {}, languageWeights: {} };
+const BALANCE: BalanceConfig = {
+  sizeExponent: 1,
+  unsafeShare: 0.5,
+  sourceWeights: {},
+  languageWeights: {},
+  translatedWeight: 0.5,
+};
 
 describe('quotas', () => {
   const groups = groupsOf(
@@ -33,6 +39,12 @@ describe('quotas', () => {
   it('follow size within each label, and the share of unsafe rows over both', () => {
     expect(groupQuotas(groups, 1000, BALANCE)).toEqual([125, 375, 125, 375]);
     expect(groupQuotas(groups, 1000, { ...BALANCE, unsafeShare: 0.2 })).toEqual([50, 600, 200, 150]);
+  });
+
+  it('give translated rows their share', () => {
+    const mixed = groups.map((group, index) => ({ ...group, translated: index === 3 }));
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, translatedWeight: 1 / 3 })).toEqual([250, 375, 125, 250]);
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, translatedWeight: 0 })[3]).toBe(0);
   });
 
   it('follow a power of the size: 0 draws groups alike', () => {

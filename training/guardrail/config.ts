@@ -76,12 +76,15 @@ export const guardrailConfigSchema = z.strictObject({
       weightDecay: z.number().min(0).default(0.02),
     })
     .prefault({}),
+  /** Languages into which English rows are also translated, word by word, by the lexicons in `training/lexicons`. */
+  translateTo: z.array(z.string()).default([]),
   balance: z
     .strictObject({
       sizeExponent: z.number().min(0).max(1).default(0.6),
       unsafeShare: z.number().gt(0).lt(1).default(0.45),
       sourceWeights: z.record(z.string(), z.number().min(0)).default({}),
       languageWeights: z.record(z.string(), z.number().min(0)).default({}),
+      translatedWeight: z.number().min(0).default(0.5),
     })
     .prefault({}),
 });

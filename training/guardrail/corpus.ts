@@ -21,6 +21,8 @@ export interface CorpusRow {
   readonly categories: readonly number[] | null;
   readonly source: string;
   readonly lang: string;
+  /** A machine's translation of another row. */
+  readonly translated?: boolean;
 }
 
 export function rowLength(corpus: Corpus, row: number): number {
@@ -35,9 +37,9 @@ export class CorpusBuilder {
   readonly #categories: number[] = [];
   readonly #known: number[] = [];
   readonly #unsafe: number[] = [];
-  readonly #groups = new Map<string, { source: string; lang: string; unsafe: boolean; rows: number[] }>();
+  readonly #groups = new Map<string, Omit<SampleGroup, 'rows'> & { rows: number[] }>();
 
-  add({ ids, unsafe, categories, source, lang }: CorpusRow): void {
+  add({ ids, unsafe, categories, source, lang, translated = false }: CorpusRow): void {
     if (this.#length + ids.length > this.#ids.length) {
       const larger = new Uint16Array(Math.max(this.#ids.length * 2, this.#length + ids.length));
       larger.set(this.#ids);
@@ -50,8 +52,8 @@ export class CorpusBuilder {
     this.#categories.push((categories ?? []).reduce((bits, category) => bits | (1 << category), 0));
     this.#known.push(unsafe && categories === null ? 0 : 1);
     this.#unsafe.push(unsafe ? 1 : 0);
-    const key = `${source}\n${lang}\n${unsafe}`;
-    const group = this.#groups.get(key) ?? { source, lang, unsafe, rows: [] };
+    const key = `${source}\n${lang}\n${unsafe}\n${translated}`;
+    const group = this.#groups.get(key) ?? { source, lang, unsafe, translated, rows: [] };
     this.#groups.set(key, group);
     group.rows.push(row);
   }

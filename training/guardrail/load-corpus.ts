@@ -1,9 +1,10 @@
 import { categoryIndex } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
-import { readDataset } from '../data/dataset.ts';
+import { readDataset, type SourcedRow } from '../data/dataset.ts';
 import type { Row } from '../data/rows.ts';
-import { type Corpus, CorpusBuilder } from './corpus.ts';
+import type { Translator } from '../lexicon/translator.ts';
+import { type Corpus, CorpusBuilder, type CorpusRow } from './corpus.ts';
 
 export interface DataSummary {
   readonly source: string;
@@ -23,9 +24,14 @@ export interface LoadedCorpora {
 const HELD_OUT_EVERY = 50;
 /** Languages with fewer rows than this are not claimed. */
 const CLAIM_ROWS = 150;
+/** Name in the list of sources of the copies that `translators` made. */
+const TRANSLATIONS = 'word-by-word translations';
+/** Only about this many characters a token of a long text are translated; the rest would be cut off anyway. */
+const CHARACTERS_PER_TOKEN = 8;
 
 /**
- * Reads and tokenises data sets. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
+ * Reads and tokenises data sets. A training row is also added in the languages of `translators` that have no version of
+ * it written by people. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
  * as `readDataset` does, and when a class is missing on either side or no language has enough rows: a run would otherwise
  * fail when it publishes.
  */
@@ -34,12 +40,14 @@ export async function loadCorpora(
   tokenizer: TextTokenizer,
   maxTokens: number,
   onRow: (rows: number) => void = () => {},
+  translators: readonly Translator[] = [],
 ): Promise<LoadedCorpora> {
   const train = new CorpusBuilder();
   const heldOut = new CorpusBuilder();
   const rowsOf = new Map<string, { rows: number; license: string }>();
   const rowsPerLanguage = new Map<string, number>();
   let total = 0;
+  let translated = 0;
   for (const { dataset, part } of parts(names)) {
     const { rows, sourceInfo } = await readDataset(dataset);
     for await (const row of rows()) {
@@ -47,6 +55,7 @@ export async function loadCorpora(
       if (!info.usable) continue;
       const target = part === 'held-out' || (part === 'split' && isHeldOut(row.text)) ? heldOut : train;
       target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
+      if (target === train) translated += addTranslations(train, row, translators, tokenizer, maxTokens);
       const summary = rowsOf.get(row.source) ?? { rows: 0, license: info.license };
       if (target === train) summary.rows++;
       rowsOf.set(row.source, summary);
@@ -64,9 +73,12 @@ export async function loadCorpora(
   if (languages.length === 0) throw new RangeError(`no language has ${CLAIM_ROWS} rows, the least to claim one`);
   return {
     ...corpora,
-    sources: [...rowsOf]
-      .map(([source, summary]) => ({ source, ...summary }))
-      .sort((a, b) => (a.source < b.source ? -1 : 1)),
+    sources: [
+      ...[...rowsOf]
+        .map(([source, summary]) => ({ source, ...summary }))
+        .sort((a, b) => (a.source < b.source ? -1 : 1)),
+      ...(translated === 0 ? [] : [{ source: TRANSLATIONS, rows: translated, license: 'as their originals' }]),
+    ],
     languages,
   };
 }
@@ -93,7 +105,24 @@ function parts(names: readonly string[]): readonly Part[] {
   );
 }
 
-function toCorpusRow(row: Row, source: string, tokenizer: TextTokenizer, maxTokens: number) {
+function addTranslations(
+  train: CorpusBuilder,
+  row: SourcedRow,
+  translators: readonly Translator[],
+  tokenizer: TextTokenizer,
+  maxTokens: number,
+): number {
+  if (row.pair !== undefined) return 0;
+  const text = row.text.slice(0, maxTokens * CHARACTERS_PER_TOKEN);
+  const fitting = translators.filter(({ from }) => from === row.lang);
+  for (const { to, translate } of fitting) {
+    const translation = { ...row, text: translate(text), lang: to };
+    train.add({ ...toCorpusRow(translation, row.source, tokenizer, maxTokens), translated: true });
+  }
+  return fitting.length;
+}
+
+function toCorpusRow(row: Row, source: string, tokenizer: TextTokenizer, maxTokens: number): CorpusRow {
   const { prefix, suffix } = tokenizer;
   const body = tokenizer.encode(normalize(row.text).text).slice(0, maxTokens - prefix.length - suffix.length);
   return {

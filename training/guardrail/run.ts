@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
+import { createTranslator } from '../lexicon/translator.ts';
 import { warmupCosine } from '../optimizers/schedule.ts';
 import { derivedSeed, seededRandom } from '../random.ts';
 import { vocabularyTokens } from '../tokenizer/template.ts';
@@ -99,7 +100,8 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
 function fingerprintOf(config: GuardrailConfig, { ids, offsets, categories, known, unsafe, groups }: Corpus): string {
   const hash = createHash('sha256').update(JSON.stringify(config));
   for (const part of [ids, offsets, categories, known, unsafe]) hash.update(part);
-  for (const { source, lang, rows } of groups) hash.update(JSON.stringify([source, lang])).update(rows);
+  for (const { source, lang, translated, rows } of groups)
+    hash.update(JSON.stringify([source, lang, translated])).update(rows);
   return hash.digest('hex');
 }
 
@@ -140,12 +142,14 @@ function writeWhole(path: string, text: string): void {
 async function readCorpora(
   data: readonly string[],
   tokenizer: TextTokenizer,
-  { encoder }: GuardrailConfig,
+  { encoder, translateTo, seed }: GuardrailConfig,
   log: (line: string) => void,
 ): Promise<LoadedCorpora> {
-  const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, (rows) => {
+  const onRow = (rows: number): void => {
     if (rows % 100_000 === 0) log(`${rows} rows read`);
-  });
+  };
+  const translators = translateTo.map((language) => createTranslator(language, seed));
+  const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, onRow, translators);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
   return corpora;
 }

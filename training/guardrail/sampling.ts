@@ -1,10 +1,11 @@
 import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 
-/** Rows that are drawn alike: one source, language and label. */
+/** Rows that are drawn alike: one source, language and label, all of them translated or none. */
 export interface SampleGroup {
   readonly source: string;
   readonly lang: string;
   readonly unsafe: boolean;
+  readonly translated: boolean;
   /** Row numbers. */
   readonly rows: Int32Array;
 }
@@ -18,13 +19,18 @@ export interface BalanceConfig {
   readonly sourceWeights: Readonly<Record<string, number>>;
   /** Factor per language; 1 where none is named. */
   readonly languageWeights: Readonly<Record<string, number>>;
+  /** Factor on translated rows. */
+  readonly translatedWeight: number;
 }
 
 /** How many rows each group gives to one pass of about `total` rows, in the groups' order. */
 export function groupQuotas(groups: readonly SampleGroup[], total: number, balance: BalanceConfig): readonly number[] {
   const weights = groups.map(
-    ({ source, lang, rows }) =>
-      rows.length ** balance.sizeExponent * (balance.sourceWeights[source] ?? 1) * (balance.languageWeights[lang] ?? 1),
+    ({ source, lang, translated, rows }) =>
+      rows.length ** balance.sizeExponent *
+      (balance.sourceWeights[source] ?? 1) *
+      (balance.languageWeights[lang] ?? 1) *
+      (translated ? balance.translatedWeight : 1),
   );
   const mass = (unsafe: boolean): number =>
     groups.reduce((sum, group, index) => sum + (group.unsafe === unsafe ? (weights[index] as number) : 0), 0);
@@ -48,9 +54,9 @@ export function epochRows(
   seed: number,
 ): Int32Array {
   const picked: number[] = [];
-  for (const [index, { source, lang, unsafe, rows }] of groups.entries()) {
+  for (const [index, { source, lang, unsafe, translated, rows }] of groups.entries()) {
     const quota = quotas[index] as number;
-    const key = `${source}/${lang}/${unsafe}`;
+    const key = `${source}/${lang}/${unsafe}${translated ? '/translated' : ''}`;
     let round = -1;
     let order = rows;
     for (let position = epoch * quota; position < (epoch + 1) * quota; position++) {

@@ -1,0 +1,84 @@
+import { readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { readDataset } from '../data/dataset.ts';
+import { readLines } from '../data/lines.ts';
+import type { SentencePair } from './model1.ts';
+import { createTrueCaser } from './true-case.ts';
+import { wordsOf } from './words.ts';
+
+export interface ParallelText {
+  readonly source: string;
+  readonly pairs: readonly SentencePair[];
+}
+
+interface RawPair {
+  readonly en: string;
+  readonly xx: string;
+}
+
+const lineSchema = z.object({ en: z.string(), xx: z.string(), lang: z.string() });
+
+/** Longer sentences say little about words and cost most: alignment is quadratic in length. */
+const LONGEST = 60;
+
+/** English sentences and their translations into `to` from `*.jsonl[.gz]` of `{en, xx, lang}` and from the seeds. */
+export async function readParallel(path: string | undefined, to: string): Promise<ParallelText[]> {
+  const files = path === undefined ? [] : filesOf(path);
+  const texts: { source: string; pairs: RawPair[] }[] = [];
+  for (const file of files) {
+    const pairs: RawPair[] = [];
+    let number = 0;
+    for await (const line of readLines(file)) {
+      number++;
+      if (line.trim() === '') continue;
+      const { en, xx, lang } = parseLine(line, `${file}:${number}`);
+      if (lang === to) pairs.push({ en, xx });
+    }
+    texts.push({ source: basename(file).replace(/\.jsonl(\.gz)?$/, ''), pairs });
+  }
+  texts.push({ source: 'seeds', pairs: await seedPairs(to) });
+  const trueCase = createTrueCaser(texts.flatMap(({ pairs }) => pairs.map(({ xx }) => xx)));
+  const read = texts.map(({ source, pairs }) => ({
+    source,
+    pairs: pairs.map(({ en, xx }) => ({ source: wordsOf(en), target: wordsOf(xx).map(trueCase) })).filter(alignable),
+  }));
+  return read.filter(({ pairs }) => pairs.length > 0);
+}
+
+/** The held-out seeds stay out, as in training. */
+async function seedPairs(to: string): Promise<RawPair[]> {
+  const texts = new Map<string, Map<string, string>>();
+  for await (const { pair, lang, text } of (await readDataset('seeds:train')).rows()) {
+    if (pair === undefined) continue;
+    const versions = texts.get(pair) ?? new Map<string, string>();
+    texts.set(pair, versions.set(lang, text));
+  }
+  return [...texts.values()].flatMap((versions) => {
+    const [source, target] = [versions.get('en'), versions.get(to)];
+    return source === undefined || target === undefined ? [] : [{ en: source, xx: target }];
+  });
+}
+
+function alignable({ source, target }: SentencePair): boolean {
+  return source.length > 0 && target.length > 0 && source.length <= LONGEST && target.length <= LONGEST;
+}
+
+function filesOf(path: string): string[] {
+  if (!statSync(path, { throwIfNoEntry: false })) throw new Error(`there are no parallel texts at ${path}`);
+  if (!statSync(path).isDirectory()) return [path];
+  const names = readdirSync(path).filter((name) => /\.jsonl(\.gz)?$/.test(name));
+  return names.sort().map((name) => join(path, name));
+}
+
+function parseLine(line: string, place: string): z.infer<typeof lineSchema> {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (cause) {
+    throw new Error(`${place}: not JSON`, { cause });
+  }
+  const parsed = lineSchema.safeParse(json);
+  if (!parsed.success) throw new Error(`${place}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
