@@ -100,7 +100,7 @@ function createJudge(
       const verdict = await patiently(() => classifier.classify({ ...request, items: [text], signal }), signal);
       const result = verdict.results[0];
       if (result === undefined) throw new DuoguardError('inference_failed');
-      if ('error' in result) throw new DuoguardError(toErrorCode(result.error.code), { message: result.error.message });
+      if ('error' in result) throw new DuoguardError(toErrorCode(result.error.code));
       return { window, verdict, result };
     } catch (error) {
       return { window, error };

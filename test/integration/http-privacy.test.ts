@@ -85,6 +85,26 @@ describe('text of users', () => {
     }
   });
 
+  it.each([
+    ['deltas', `"${TEXT}"\n{"text":"${TEXT}"}\n`],
+    ['unknown settings', JSON.stringify({ [MARKER]: MARKER, policy: MARKER })],
+    ['half a JSON text', `"${TEXT}"\n{"text":"${MARKER}`],
+    ['a delta of the wrong type', JSON.stringify({ text: [MARKER], [MARKER]: 1 })],
+  ])('stays out of a stream: %s', async (_, body) => {
+    for (const classifier of [createClassifierDouble(), failingWithText(), failingItemsWithText()]) {
+      const under = createAppUnderTest({ classifier });
+      const path = `/classify/stream?chunk_tokens=1&context_tokens=0`;
+      for (const url of [
+        '/classify/stream',
+        path,
+        `${path}&${encodeURIComponent(MARKER)}=${encodeURIComponent(MARKER)}`,
+      ]) {
+        const answer = await under.app.request(url, post(body, { 'content-type': 'application/x-ndjson' }));
+        await expectNowhere(under, answer);
+      }
+    }
+  });
+
   it.each(Object.keys(ERRORS) as ErrorCode[])('stays out when the classifier fails with %s', async (code) => {
     const classifier = createClassifierDouble(async ({ items }) => {
       throw new DuoguardError(code, { cause: new Error(String(items[0])) });
