@@ -13,6 +13,7 @@ import {
 import type { FormatRoute } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
+import { createOpenApiHandler, type DescribedRoute } from './openapi/document.ts';
 import { createPageHandler, type Page } from './pages.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
 import { createStreamHandler, type StreamDependencies } from './stream-route.ts';
@@ -49,6 +50,8 @@ export function createApp(dependencies: AppDependencies): Hono {
   router.route('GET', '/info', createInfo(dependencies));
   if (dependencies.serveMetrics)
     router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics, dependencies.authorize), 'debug');
+  router.route('GET', '/openapi.json', createOpenApiHandler(dependencies.version, router.routes()), 'debug');
+  for (const page of dependencies.pages) router.route('GET', page.path, createPageHandler(page), 'debug');
   return router.finish();
 }
 
@@ -77,6 +80,12 @@ function createRouter(dependencies: ObserverDependencies) {
       const handler = observed(info, handle);
       methods.set(method, handler);
       if (method === 'GET') methods.set('HEAD', handler);
+    },
+    /** Those so far. */
+    routes(): DescribedRoute[] {
+      return [...paths].flatMap(([path, { methods }]) =>
+        [...methods.keys()].filter((method) => method !== 'HEAD').map((method) => ({ method, path })),
+      );
     },
     /** Each path becomes one hono handler, which hono calls directly; a second one would be composed with promises. */
     finish(): Hono {

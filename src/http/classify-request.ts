@@ -4,7 +4,7 @@ import { CATEGORIES, type Category, type PerCategory } from '../taxonomy.ts';
 import { invalidField, toInvalidRequest, tooManyItems } from './invalid-field.ts';
 
 /** The body of `POST /classify`, as far as it does not depend on the shape of `input`. */
-const envelopeSchema = z.strictObject({
+export const classifyBodySchema = z.strictObject({
   input: z.unknown(),
   policy: z.literal('default').optional(),
   thresholds: z
@@ -19,7 +19,7 @@ const envelopeSchema = z.strictObject({
   explain: z.boolean().default(false),
 });
 
-const conversationSchema = z.strictObject({
+export const conversationSchema = z.strictObject({
   messages: z
     .array(z.strictObject({ role: z.string().min(1).max(64), content: z.string() }))
     .min(1)
@@ -29,13 +29,13 @@ const conversationSchema = z.strictObject({
     ),
 });
 
-const pairSchema = z.strictObject({ prompt: z.string(), response: z.string().min(1) });
+export const pairSchema = z.strictObject({ prompt: z.string(), response: z.string().min(1) });
 
 export type ParsedClassify = Omit<ClassifyRequest, 'signal'>;
 
 /** Throws `invalid_request` or `too_many_items`; either names the field and neither quotes a value. */
 export function parseClassifyRequest(body: unknown, maxItems: number): ParsedClassify {
-  const parsed = envelopeSchema.safeParse(body);
+  const parsed = classifyBodySchema.safeParse(body);
   if (!parsed.success) throw toInvalidRequest(parsed.error, []);
   const { input, thresholds, categories, long_input: longInput, explain } = parsed.data;
   return {

@@ -7,8 +7,8 @@ import { createJudgingHandler, verdictHeaders } from '../judging.ts';
 import { type Format, type FormatDependencies, firedCategories, toItems } from './format.ts';
 
 const messageSchema = z.object({ role: z.string(), content: z.string() });
-const promptSchema = z.object({ body: z.object({ messages: z.array(messageSchema) }) });
-const responseSchema = z.object({ body: z.object({ choices: z.array(z.object({ message: messageSchema })) }) });
+export const promptSchema = z.object({ body: z.object({ messages: z.array(messageSchema) }) });
+export const responseSchema = z.object({ body: z.object({ choices: z.array(z.object({ message: messageSchema })) }) });
 
 /**
  * The webhooks of agentgateway, which calls `/request` with a conversation before the model and `/response` with the

@@ -13,7 +13,7 @@ import { type Format, type FormatDependencies, requireAllJudged, toItems } from 
 const MODEL = `/v2/models/${MODEL_NAME}`;
 const OUTPUTS = ['probabilities', 'flagged'] as const;
 
-const requestSchema = z.object({
+export const requestSchema = z.object({
   id: z.string().max(128).optional(),
   inputs: z
     .array(

@@ -5,7 +5,7 @@ import { createJudgingHandler, verdictHeaders } from '../judging.ts';
 import { type Format, firedCategories, toItems } from './format.ts';
 
 /** LiteLLM sends null for whatever it has not, and more fields with each version: only these two are read. */
-const requestSchema = z.object({
+export const requestSchema = z.object({
   input_type: z.enum(['request', 'response']),
   texts: z.array(z.string().nullable()).nullish(),
 });

@@ -35,7 +35,7 @@ const KEYS: readonly (readonly [string, readonly Category[]])[] = Object.entries
 const APPLIED_INPUT_TYPES = Object.fromEntries(KEYS.map(([key, ours]) => [key, ours.length === 0 ? [] : ['text']]));
 
 const partSchema = z.object({ type: z.string(), text: z.string().optional() });
-const requestSchema = z.object({
+export const requestSchema = z.object({
   model: z.string().nullish(),
   input: z.union([z.string(), z.array(z.union([z.string(), partSchema]))], {
     error: 'expected a string, an array of strings or an array of text parts',

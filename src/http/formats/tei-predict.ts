@@ -11,7 +11,7 @@ import { type Format, requireAllJudged } from './format.ts';
 /** A text alone or a pair. */
 const sequenceSchema = z.array(z.string()).min(1).max(2);
 
-const requestSchema = z.object({
+export const requestSchema = z.object({
   inputs: z.union([z.string(), sequenceSchema, z.array(sequenceSchema).min(1)], {
     error: 'expected a string, a pair of strings or a batch [[string], [string, string], ...]',
   }),

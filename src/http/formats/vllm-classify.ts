@@ -9,7 +9,7 @@ import { invalidField } from '../invalid-field.ts';
 import { createJudgingHandler, MODEL_NAME, verdictHeaders } from '../judging.ts';
 import { type Format, requireAllJudged, toItems } from './format.ts';
 
-const requestSchema = z.object({
+export const requestSchema = z.object({
   input: z
     .union([z.string(), z.array(z.string())], { error: 'expected a string or an array of strings, not token ids' })
     .nullish(),

@@ -1,0 +1,61 @@
+import type { SchemaName } from './schemas.ts';
+
+/** What a route is for, in words, and the names of its schemas. */
+export interface Operation {
+  readonly tag: string;
+  readonly summary: string;
+  readonly request?: SchemaName;
+  readonly answer?: SchemaName;
+  /** The scope that a key needs once keys are configured; none is needed when left out. */
+  readonly scope?: 'classify' | 'admin' | 'metrics';
+}
+
+const judging = (tag: string, summary: string, request: SchemaName, answer?: SchemaName): Operation => ({
+  tag,
+  summary,
+  request,
+  ...(answer === undefined ? {} : { answer }),
+  scope: 'classify',
+});
+
+const status = (summary: string): Operation => ({ tag: 'Operation', summary });
+const kserve = (summary: string): Operation => ({ tag: 'KServe v2', summary });
+const admin = (summary: string): Operation => ({ tag: 'Checkpoints', summary, scope: 'admin' });
+
+/** By method and the pattern of the route. A route that is missing here is listed without words. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'POST /classify': judging('Judging', 'Judge one or more inputs', 'ClassifyRequest', 'ClassifyAnswer'),
+  'POST /classify/stream': {
+    tag: 'Judging',
+    summary: 'Judge a text while it arrives: NDJSON, server-sent events or plain text in, events out',
+    scope: 'classify',
+  },
+  'POST /v1/moderations': judging('Other formats', "OpenAI's moderation", 'ModerationsRequest'),
+  'POST /beta/litellm_basic_guardrail_api': judging(
+    'Other formats',
+    "LiteLLM's generic guardrail",
+    'LitellmGuardrailRequest',
+  ),
+  'POST /v1/classify': judging('Other formats', "vLLM's classification", 'VllmClassifyRequest'),
+  'POST /predict': judging('Other formats', 'Prediction of text-embeddings-inference', 'TeiPredictRequest'),
+  'POST /request': judging('Other formats', "agentgateway's webhook before the model", 'AgentgatewayPrompt'),
+  'POST /response': judging('Other formats', "agentgateway's webhook after the model", 'AgentgatewayResponse'),
+  'GET /v2': kserve('Server metadata'),
+  'GET /v2/health/live': kserve('Liveness'),
+  'GET /v2/health/ready': kserve('Readiness'),
+  'GET /v2/models/duoguard': kserve('Model metadata'),
+  'GET /v2/models/duoguard/ready': kserve('Readiness of the model'),
+  'POST /v2/models/duoguard/infer': judging('KServe v2', 'Inference', 'KserveInferRequest'),
+  'POST /v2/models/duoguard/versions/:version/infer': judging(
+    'KServe v2',
+    'Inference by one checkpoint, if it is the serving one',
+    'KserveInferRequest',
+  ),
+  'GET /v1/checkpoints': admin('Checkpoints and their states'),
+  'POST /v1/checkpoints/:id/activate': admin('Let a checkpoint serve'),
+  'POST /v1/checkpoints/:id/rollback': admin('Go back to a checkpoint'),
+  'GET /livez': status('The process runs'),
+  'GET /readyz': status('It may be sent requests'),
+  'GET /info': status('Version, serving checkpoint with its thresholds, limits'),
+  'GET /metrics': { tag: 'Operation', summary: 'Metrics in the Prometheus text format', scope: 'metrics' },
+};

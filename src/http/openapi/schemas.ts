@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { CATEGORIES, type PerCategory, perCategory } from '../../taxonomy.ts';
+import { classifyBodySchema, conversationSchema, pairSchema } from '../classify-request.ts';
+import { promptSchema, responseSchema } from '../formats/agentgateway.ts';
+import { requestSchema as kserveRequest } from '../formats/kserve.ts';
+import { requestSchema as litellmRequest } from '../formats/litellm-guardrail.ts';
+import { requestSchema as moderationsRequest } from '../formats/openai-moderations.ts';
+import { requestSchema as teiRequest } from '../formats/tei-predict.ts';
+import { requestSchema as vllmRequest } from '../formats/vllm-classify.ts';
+
+/** Requests are described by the schemas that validate them; answers by schemas that tests hold real answers against. */
+
+const perCategorySchema = <T extends z.ZodType>(schema: T) => z.object(perCategory(() => schema) as PerCategory<T>);
+
+const probability = z.number().min(0).max(1);
+const itemSchema = z.union([z.string().min(1), conversationSchema, pairSchema]);
+
+/** As `parseClassifyRequest` reads it: the envelope, with each shape of its input. */
+const classifyRequest = classifyBodySchema.extend({ input: z.union([itemSchema, z.array(itemSchema).min(1)]) });
+
+const spanSchema = z.object({
+  start: z
+    .int()
+    .min(0)
+    .describe('In code points of the input; messages, or prompt and response, joined by a line end.'),
+  end: z.int().min(1).describe('The first code point after it.'),
+  category: z.enum(CATEGORIES),
+  score: probability.describe('How much the decision rests on it, against the strongest one.'),
+  view: z.string(),
+  window: z.int().min(0),
+});
+
+const itemVerdict = z.object({
+  index: z.int().min(0),
+  flagged: z.boolean(),
+  action: z.string().describe('`allow` or `block`, or another action of the policy.'),
+  score: probability.describe('The highest score, scaled so that 0.5 is its threshold.'),
+  categories: perCategorySchema(z.boolean()).describe('Which categories passed their thresholds.'),
+  category_scores: perCategorySchema(probability),
+  top_category: z.enum(CATEGORIES),
+  tokens: z.int().min(0),
+  windows: z.int().min(1),
+  views: z
+    .array(z.object({ view: z.string(), flagged: z.boolean(), score: probability }))
+    .optional()
+    .describe('The readings of a disguised text that were scored.'),
+  spans: z.array(spanSchema).optional().describe('With `explain`: the words that decided.'),
+});
+
+const itemFailure = z.object({ index: z.int().min(0), error: z.object({ code: z.string(), message: z.string() }) });
+
+export const classifyAnswer = z.object({
+  id: z.string(),
+  model: z.string(),
+  checkpoint: z.string(),
+  policy: z.string(),
+  results: z.array(z.union([itemVerdict, itemFailure])).describe('One for each input, in order.'),
+  offset_unit: z.literal('codepoint'),
+  usage: z.object({ tokens: z.int().min(0) }),
+  timing_ms: z.object({
+    tokenization: z.number(),
+    queue: z.number(),
+    inference: z.number(),
+    total: z.number(),
+  }),
+});
+
+export const errorBody = z.object({
+  error: z.object({
+    code: z.string().describe('Stable; clients may switch on it.'),
+    message: z.string(),
+    param: z.string().optional().describe('The field that is wrong.'),
+    request_id: z.string(),
+    doc: z.string(),
+  }),
+});
+
+const NAMED = {
+  ClassifyRequest: classifyRequest,
+  Conversation: conversationSchema,
+  PromptAndResponse: pairSchema,
+  ClassifyAnswer: classifyAnswer,
+  ItemVerdict: itemVerdict,
+  ItemFailure: itemFailure,
+  Span: spanSchema,
+  Error: errorBody,
+  ModerationsRequest: moderationsRequest,
+  LitellmGuardrailRequest: litellmRequest,
+  KserveInferRequest: kserveRequest,
+  VllmClassifyRequest: vllmRequest,
+  TeiPredictRequest: teiRequest,
+  AgentgatewayPrompt: promptSchema,
+  AgentgatewayResponse: responseSchema,
+} as const;
+
+export type SchemaName = keyof typeof NAMED;
+
+export function schemaRef(name: SchemaName): { readonly $ref: string } {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** JSON Schema 2020-12, as OpenAPI 3.1 takes it, by name; they refer to each other. */
+export function componentSchemas(): Record<string, unknown> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema] as const),
+  );
+}
