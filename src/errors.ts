@@ -171,7 +171,7 @@ export const ERRORS = {
   checkpoint_busy: {
     status: 409,
     message: 'Another change of the checkpoints is under way.',
-    whatToDo: 'Look at GET /v1/checkpoints and send the request again when nothing is loading or draining.',
+    whatToDo: 'Look at GET /v1/checkpoints and send the request again when nothing is loading.',
   },
   checkpoint_not_in_use: {
     status: 409,
@@ -182,6 +182,11 @@ export const ERRORS = {
     status: 409,
     message: 'No checkpoint served before this one.',
     whatToDo: 'Activate the checkpoint that should serve by its id.',
+  },
+  checkpoint_trial_failed: {
+    status: 409,
+    message: 'The checkpoint was rolled back from its trial as a canary.',
+    whatToDo: 'Look at the reason in GET /v1/checkpoints; try it as a shadow to learn more.',
   },
   state_unwritable: {
     status: 500,
