@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { DuoguardError } from '../../src/errors.ts';
 import { readPages } from '../../src/http/pages.ts';
 import { listen } from '../../src/http/server.ts';
-import type { ClassifyItem, ItemVerdict } from '../../src/moderation/contract.ts';
+import type { ClassifyItem, DecisiveSpan, ItemVerdict } from '../../src/moderation/contract.ts';
 import { CATEGORIES } from '../../src/taxonomy.ts';
 import { createAppUnderTest } from '../support/app-under-test.ts';
 import { launchChromium, openPage, skipWithoutChromium } from '../support/browser.ts';
@@ -103,7 +103,7 @@ describe.skipIf(skipWithoutChromium())('playground', () => {
   });
 
   it('marks spans, counted in code points over the joined messages', async () => {
-    const { url } = await serve({ classifier: withSpans([{ start: 5, end: 9, category: 'hate', score: 0.9 }]) });
+    const { url } = await serve({ classifier: withSpans([hateSpan(5, 9)]) });
     const { page } = await openPage(browser, url);
     await page.getByLabel('Conversation').check();
     // The span begins after three characters outside the basic plane, a line break and one letter.
@@ -188,7 +188,7 @@ describe.skipIf(skipWithoutChromium())('playground', () => {
     ['narrow light', 360, 'light'],
     ['narrow dark', 360, 'dark'],
   ] as const)('fits and is legible: %s', async (name, width, colorScheme) => {
-    const { url } = await serve({ classifier: withSpans([{ start: 2, end: 9, category: 'hate', score: 0.9 }]) });
+    const { url } = await serve({ classifier: withSpans([hateSpan(2, 9)]) });
     const { page } = await openPage(browser, url, { viewport: { width, height: 900 }, colorScheme });
     await page.locator('#text').fill(`a hateful remark, and ${'more '.repeat(30)}${'unbroken'.repeat(20)}`);
     await page.getByRole('button', { name: 'Judge' }).click();
@@ -202,8 +202,12 @@ describe.skipIf(skipWithoutChromium())('playground', () => {
   });
 });
 
+function hateSpan(start: number, end: number): DecisiveSpan {
+  return { start, end, category: 'hate', score: 1, view: 'normalized', window: 0 };
+}
+
 /** Everything is flagged, with these spans. */
-function withSpans(spans: readonly { start: number; end: number; category: string; score: number }[]) {
+function withSpans(spans: readonly DecisiveSpan[]) {
   return createClassifierDouble(async (request) => {
     const items: ClassifyItem[] = request.items.map(() => 'hateful');
     const verdict = verdictFor({ ...request, items });

@@ -24,6 +24,7 @@ export interface Result {
   top_category: string;
   tokens: number;
   windows: number;
+  views?: { view: string; flagged: boolean }[];
   spans?: Span[];
 }
 

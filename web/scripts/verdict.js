@@ -106,11 +106,12 @@ function showSpans(input, { spans = [] }) {
 }
 
 /** @param {Answer} answer @param {Result} result */
-function showFacts(answer, { action, tokens, windows }) {
+function showFacts(answer, { action, tokens, windows, views = [] }) {
   const facts = {
     Action: action,
     Checkpoint: answer.checkpoint,
     Tokens: windows === 1 ? String(tokens) : `${tokens} in ${windows} windows`,
+    ...(views.length === 0 ? {} : { 'Read as': views.map(({ view }) => inWords(view)).join(', ') }),
     'Time in the server': `${answer.timing_ms.total.toFixed(1)} ms`,
   };
   byId('facts', HTMLElement).replaceChildren(
