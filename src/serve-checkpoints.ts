@@ -1,6 +1,6 @@
 import { listCheckpoints } from './checkpoint/catalogue.ts';
 import { loadCheckpoint } from './checkpoint/load.ts';
-import { createCheckpointManager } from './checkpoint/manager.ts';
+import { type CheckpointManager, createCheckpointManager } from './checkpoint/manager.ts';
 import { type CheckpointPlaces, publishedDir } from './checkpoint/places.ts';
 import type { CheckpointRegistry } from './checkpoint/registry.ts';
 import { watchCheckpoints } from './checkpoint/watch.ts';
@@ -9,11 +9,16 @@ import { DuoguardError } from './errors.ts';
 import type { CheckpointAdmin } from './http/checkpoint-routes.ts';
 import { cacheScores } from './inference/cached-engine.ts';
 import { defaultWorkers } from './inference/cores.ts';
+import type { Classifier } from './moderation/contract.ts';
+import { createTrialClassifier } from './moderation/trial.ts';
+import { createTrials, type Trials } from './moderation/trials.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
 export interface ServedCheckpoints {
   readonly admin: CheckpointAdmin;
+  /** Lets a candidate that is on trial take part in what `serving` judges. */
+  withTrials(serving: Classifier): Classifier;
   /** Resolves when a checkpoint serves; from then on the pointers are followed, if that is what the settings say. */
   start(): Promise<void>;
   close(): Promise<void>;
@@ -33,6 +38,8 @@ export function serveCheckpoints(
     load: (directory) => loadMeasured(directory, config, metrics),
     observer: {
       swapped(kind, { id, modelSha256 }) {
+        // A candidate was compared with what no longer serves.
+        trials.stop();
         metrics.checkpointServing({ id, sha256: modelSha256 });
         metrics.recordCheckpointSwap(kind);
         logger.info({ checkpoint: id, kind }, 'checkpoint serves');
@@ -41,17 +48,42 @@ export function serveCheckpoints(
       refused: (id, error) => logger.error({ checkpoint: id, err: error, reason: error.message }, 'checkpoint refused'),
     },
   });
+  const trials = startTrials(config, manager, metrics, logger);
   let watcher: ReturnType<typeof watchCheckpoints> | undefined;
+
+  async function startTrial(id: string, kind: 'shadow' | 'canary', share = config.trial_share_percent / 100) {
+    if (registry.active?.id === id) {
+      throw new DuoguardError('checkpoint_busy', { message: 'The checkpoint serves already.' });
+    }
+    await trials.start(id, kind, share);
+    logger.info({ checkpoint: id, kind, share }, 'checkpoint on trial');
+  }
 
   return {
     admin: {
       async list() {
-        const catalogue = { places, manager, active: () => registry.active, trial: () => undefined };
-        return { active: registry.active?.id ?? null, checkpoints: await listCheckpoints(catalogue) };
+        const catalogue = { places, manager, active: () => registry.active, trial: () => trials.current };
+        return {
+          active: registry.active?.id ?? null,
+          trial: describeTrial(trials),
+          checkpoints: await listCheckpoints(catalogue),
+        };
       },
       activate: (id) => manager.activate(id),
-      rollback: (id) => manager.rollback(id),
+      async rollback(id) {
+        if (!trials.stop(id)) await manager.rollback(id);
+      },
+      shadow: (id, share) => startTrial(id, 'shadow', share),
+      canary: (id, share) => startTrial(id, 'canary', share),
     },
+
+    withTrials: (serving) =>
+      createTrialClassifier({
+        serving,
+        trial: () => trials.current,
+        compared: metrics.recordShadowComparison,
+        changed: trials.judge,
+      }),
 
     async start() {
       await manager.start(config.checkpoint);
@@ -66,8 +98,46 @@ export function serveCheckpoints(
 
     async close() {
       await watcher?.close();
+      await trials.close();
       await manager.close();
     },
+  };
+}
+
+function startTrials(config: Config, manager: CheckpointManager, metrics: Metrics, logger: Logger): Trials {
+  return createTrials({
+    loadBeside: manager.loadBeside,
+    rule: {
+      items: config.canary_items,
+      maxDisagreement: config.canary_max_disagreement_percent / 100,
+      maxErrors: config.canary_max_errors_percent / 100,
+      maxSlowdown: config.canary_max_inference_percent / 100,
+    },
+    async promote({ id, figures }) {
+      logger.info({ checkpoint: id, figures }, 'canary passed');
+      // It is verified once more, and what it fails with is in the log already.
+      await manager.activate(id, 'promote').catch(() => {});
+    },
+    failed({ id, figures }, error) {
+      metrics.recordCheckpointSwap('canary_rollback');
+      logger.warn({ checkpoint: id, figures }, 'canary rolled back');
+      manager.refuse(id, error);
+    },
+  });
+}
+
+function describeTrial({ current }: Trials) {
+  if (current === undefined) return null;
+  const { id, kind, share, figures } = current;
+  return {
+    id,
+    kind,
+    share_percent: share * 100,
+    requests: figures.requests,
+    errors: figures.errors,
+    items_compared: figures.compared,
+    items_disagreed: figures.disagreed,
+    inference_ratio: figures.servingMs === 0 ? null : figures.candidateMs / figures.servingMs,
   };
 }
 

@@ -40,7 +40,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const classifier = createClassifier({ registry });
   const checkpoints = serveCheckpoints(config, registry, metrics, logger);
   const dependencies: AppDependencies = {
-    classifier,
+    classifier: checkpoints.withTrials(classifier),
     streamClassifier: createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) }),
     checkpoint: () => describeCheckpoint(registry),
     checkpoints: checkpoints.admin,

@@ -43,6 +43,8 @@ export interface CheckpointManager {
   follow(): Promise<void>;
   /** Verifies a checkpoint and starts it without serving it; the caller closes it. */
   loadBeside(id: string): Promise<Checkpoint>;
+  /** Notes why a checkpoint must not serve, until it is loaded again. */
+  refuse(id: string, error: DuoguardError): void;
   close(): Promise<void>;
 }
 
@@ -219,6 +221,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     },
 
     loadBeside: (id) => exclusively(id, () => loadNamed(id)),
+    refuse,
 
     async close() {
       await registry.close();

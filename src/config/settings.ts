@@ -134,26 +134,22 @@ export const configSchema = z.strictObject({
   canary_items: z.int().min(1).max(1_000_000).default(500).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_CANARY_ITEMS',
-    description:
-      'Items that a canary and the serving checkpoint must both have judged before the canary is promoted.',
+    description: 'Items that a canary and the serving checkpoint must both have judged before the canary is promoted.',
   }),
   canary_max_disagreement_percent: z.int().min(0).max(100).default(5).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_CANARY_MAX_DISAGREEMENT_PERCENT',
-    description:
-      'A canary that decides otherwise on more of the items is rolled back.',
+    description: 'A canary that decides otherwise on more of the items is rolled back.',
   }),
   canary_max_errors_percent: z.int().min(0).max(100).default(1).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_CANARY_MAX_ERRORS_PERCENT',
-    description:
-      'A canary that fails on more of its requests is rolled back.',
+    description: 'A canary that fails on more of its requests is rolled back.',
   }),
   canary_max_inference_percent: z.int().min(1).max(10_000).default(150).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_CANARY_MAX_INFERENCE_PERCENT',
-    description:
-      'A canary whose inference takes more than this, of what the serving checkpoint takes, is rolled back.',
+    description: 'A canary whose inference takes more than this, of what the serving checkpoint takes, is rolled back.',
   }),
   provider: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').register(settingInfo, {
     kind: 'string',

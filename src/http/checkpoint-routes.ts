@@ -1,16 +1,26 @@
 import type { Authorize } from './api-keys.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import type { FormatRoute } from './formats/format.ts';
+import { invalidField } from './invalid-field.ts';
 
 /** What the routes ask of whoever keeps the checkpoints. Each change resolves when it has taken effect. */
 export interface CheckpointAdmin {
   /** JSON values. */
-  list(): Promise<{ readonly active: string | null; readonly checkpoints: readonly unknown[] }>;
+  list(): Promise<{
+    readonly active: string | null;
+    /** The candidate that takes part in the traffic, with what is known of it so far. */
+    readonly trial: unknown;
+    readonly checkpoints: readonly unknown[];
+  }>;
   activate(id: string): Promise<void>;
+  /** Of the active one, or of the one on trial. */
   rollback(id: string): Promise<void>;
+  /** @param share of the requests, 0 to 1; undefined for what the settings say. */
+  shadow(id: string, share: number | undefined): Promise<void>;
+  canary(id: string, share: number | undefined): Promise<void>;
 }
 
-const ACTIONS = ['activate', 'rollback'] as const satisfies readonly (keyof CheckpointAdmin)[];
+const ACTIONS = ['activate', 'rollback', 'shadow', 'canary'] as const satisfies readonly (keyof CheckpointAdmin)[];
 
 /** All of them need a key with the scope admin. */
 export function createCheckpointRoutes(admin: CheckpointAdmin, authorize: Authorize): FormatRoute[] {
@@ -27,7 +37,7 @@ export function createCheckpointRoutes(admin: CheckpointAdmin, authorize: Author
       method: 'POST' as const,
       path: `/v1/checkpoints/:id/${action}`,
       handle: forAdmins(async (exchange) => {
-        await admin[action](askedId(exchange));
+        await admin[action](askedId(exchange), askedShare(exchange));
         return { status: 200, body: await admin.list() };
       }),
     })),
@@ -37,4 +47,13 @@ export function createCheckpointRoutes(admin: CheckpointAdmin, authorize: Author
 /** Still percent-encoded: no id has a character that needs it. */
 function askedId({ request }: Exchange): string {
   return new URL(request.url).pathname.split('/')[3] ?? '';
+}
+
+/** `?share=` is in percent, as in the settings. Throws `invalid_request`. */
+function askedShare({ request }: Exchange): number | undefined {
+  const given = new URL(request.url).searchParams.get('share');
+  if (given === null) return undefined;
+  const percent = Number(given);
+  if (Number.isInteger(percent) && percent >= 1 && percent <= 100) return percent / 100;
+  throw invalidField(['share'], 'expected a whole number of percent from 1 to 100');
 }

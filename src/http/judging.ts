@@ -49,7 +49,9 @@ export function createJudgingHandler(
         body,
         exchange,
         async classify(request) {
-          const verdict = await deadline.limit(classifier.classify({ ...request, signal: deadline.signal }));
+          const routingKey = exchange.request.headers.get('x-routing-key');
+          const routed = routingKey === null ? request : { ...request, routingKey };
+          const verdict = await deadline.limit(classifier.classify({ ...routed, signal: deadline.signal }));
           exchange.judged = { verdict, policy: 'default' };
           return verdict;
         },

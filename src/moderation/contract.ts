@@ -23,6 +23,8 @@ export interface ClassifyRequest {
   readonly longInput: 'window' | 'reject';
   /** Also find the words that carry what flags; costs up to 49 more sequences an item that flags. Default: false. */
   readonly explain?: boolean;
+  /** While a checkpoint is on trial, requests with the same key are judged by the same one. Default: by chance. */
+  readonly routingKey?: string;
   /** Fires when the client left, the deadline passed or the server gives up; queued work is dropped before it runs. */
   readonly signal: AbortSignal;
 }

@@ -179,7 +179,7 @@ describe('checkpoints over HTTP', () => {
 test('repeated swaps under load lose no request and mix no two checkpoints in an answer', async () => {
   const { url, act } = await start();
   const { failures, servedBy } = await classifying(url, async (served) => {
-    for (let swap = 0; swap < 8; swap++) {
+    for (let swap = 0; swap < 6; swap++) {
       const id = swap % 2 === 0 ? 'b' : 'a';
       const before = served.get(id) ?? 0;
       expect((await act(id, 'activate')).status).toBe(200);
@@ -188,7 +188,7 @@ test('repeated swaps under load lose no request and mix no two checkpoints in an
   });
   expect(failures).toEqual(NO_FAILURES);
   expect([...servedBy.keys()].sort()).toEqual(['a', 'b']);
-});
+}, 240_000);
 
 test('a published pointer is followed without being asked', async () => {
   const { url, places, get } = await start();

@@ -35,9 +35,11 @@ export function createAppUnderTest({
     metrics: createMetrics(),
     logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
     checkpoints: {
-      list: () => Promise.resolve({ active: 'double-1', checkpoints: [] }),
+      list: () => Promise.resolve({ active: 'double-1', trial: null, checkpoints: [] }),
       activate: () => Promise.resolve(),
       rollback: () => Promise.resolve(),
+      shadow: () => Promise.resolve(),
+      canary: () => Promise.resolve(),
     },
     limits: { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 5_000, streamTimeoutMs: 20_000 },
     authorize: createAuthorize(() => keys),
