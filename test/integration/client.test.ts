@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ClientError, type ClientOptions, createClient } from '../../src/client.ts';
+import { DuoguardError, type ErrorCode } from '../../src/errors.ts';
+import { listen } from '../../src/http/server.ts';
+import { createAppUnderTest } from '../support/app-under-test.ts';
+import { createClassifierDouble, verdictFor, waitForAbort } from '../support/classifier-double.ts';
+
+const cleanup: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const step of cleanup.splice(0)) await step();
+});
+
+async function serve(overrides: Parameters<typeof createAppUnderTest>[0] = {}, options: Partial<ClientOptions> = {}) {
+  const under = createAppUnderTest(overrides);
+  const server = await listen(under.app, '127.0.0.1', 0);
+  cleanup.push(() => server.close(0));
+  return { ...under, client: createClient({ baseUrl: `http://127.0.0.1:${server.port}`, ...options }) };
+}
+
+/** Refuses so many times, then judges. */
+function refusing(times: number, code: ErrorCode, retryAfterSeconds?: number) {
+  let left = times;
+  return createClassifierDouble(async (request) => {
+    if (left-- > 0) throw new DuoguardError(code, { details: { retryAfterSeconds } });
+    return verdictFor(request);
+  });
+}
+
+/** Answers without a server. */
+const answering = (answer: () => Response | Promise<Response>, options: Partial<ClientOptions> = {}) =>
+  createClient({ baseUrl: 'http://guard.test', fetch: async () => answer(), ...options });
+
+const refusal = (status: number, headers: Record<string, string> = {}) =>
+  Response.json({ error: { code: 'overloaded', message: 'The queue is full.' } }, { status, headers });
+
+async function failure(asked: Promise<unknown>): Promise<ClientError> {
+  const error = await asked.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ClientError);
+  return error as ClientError;
+}
+
+describe('duoguard/client', () => {
+  it('classifies one item, several, and conversations', async () => {
+    const { client } = await serve();
+    const one = await client.classify('a hateful text');
+    expect(one).toMatchObject({ model: 'duoguard', checkpoint: 'double-1', policy: 'default' });
+    expect(one.results).toMatchObject([{ flagged: true, top_category: 'hate' }]);
+    const messages = [{ role: 'user', content: 'hateful' }];
+    const several = await client.classify(['calm', { messages }, { prompt: 'calm', response: 'calm' }]);
+    expect(several.results.map((result) => 'flagged' in result && result.flagged)).toEqual([false, true, false]);
+  });
+
+  it('sends its options, its key and how long it waits', async () => {
+    const apiKeys = ['a-key-of-the-server'];
+    const classifier = createClassifierDouble();
+    const { client } = await serve({ apiKeys, classifier }, { apiKey: 'a-key-of-the-server' });
+    const options = {
+      thresholds: { hate: 0.95 },
+      categories: ['hate'],
+      longInput: 'reject',
+      policy: 'default',
+    } as const;
+    await client.classify('calm', options);
+    expect(classifier.requests[0]).toMatchObject({
+      thresholds: { hate: 0.95 },
+      categories: ['hate'],
+      longInput: 'reject',
+    });
+  });
+
+  it('throws the code of the server, the field and the request id', async () => {
+    const { client } = await serve({}, { retries: 0 });
+    const error = await failure(client.classify(['calm', '']));
+    expect(error).toMatchObject({ code: 'invalid_request', facts: { status: 422, param: 'input[1]' } });
+    expect(error.facts.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    const { client: stranger } = await serve({ apiKeys: ['a-key-of-the-server'] });
+    expect(await failure(stranger.classify('calm'))).toMatchObject({ code: 'unauthorized', facts: { status: 401 } });
+  });
+
+  it.each(['overloaded', 'not_ready'] as const)('tries again after %s, when the server says', async (code) => {
+    const classifier = refusing(1, code, 1);
+    const { client } = await serve({ classifier });
+    const began = performance.now();
+    expect((await client.classify('hateful')).results).toMatchObject([{ flagged: true }]);
+    expect(performance.now() - began).toBeGreaterThan(990);
+    expect(classifier.requests).toHaveLength(2);
+  });
+
+  it('gives up after its retries, and at once when the server asks for more time than there is', async () => {
+    let asked = 0;
+    const count = (headers: Record<string, string>) => () => {
+      asked++;
+      return refusal(503, headers);
+    };
+    const patient = answering(count({}), { retries: 1 });
+    expect(await failure(patient.classify('a'))).toMatchObject({ code: 'overloaded', facts: { status: 503 } });
+    expect(asked).toBe(2);
+    const hurried = answering(count({ 'retry-after': '60' }), { timeoutMs: 1000 });
+    expect(await failure(hurried.classify('a'))).toMatchObject({ facts: { retryAfterSeconds: 60 } });
+    expect(asked).toBe(3);
+  });
+
+  it('does not try again what may have been done', async () => {
+    const classifier = refusing(1, 'inference_failed');
+    const { client } = await serve({ classifier });
+    expect(await failure(client.classify('calm'))).toMatchObject({ code: 'inference_failed', facts: { status: 500 } });
+    expect(classifier.requests).toHaveLength(1);
+  });
+
+  it('ends in time, and the server drops the work', async () => {
+    const classifier = createClassifierDouble(waitForAbort);
+    const { client } = await serve({ classifier }, { timeoutMs: 200 });
+    expect(['timeout', 'deadline_exceeded']).toContain((await failure(client.classify('calm'))).code);
+    await expect.poll(() => classifier.requests[0]?.signal.aborted).toBe(true);
+  });
+
+  it('ends with the reason of its signal, also while it waits to try again', async () => {
+    const reason = new Error('no longer needed');
+    const { client } = await serve({ classifier: refusing(9, 'overloaded', 5) });
+    const controller = new AbortController();
+    const asked = client.classify('calm', { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 100);
+    await expect(asked).rejects.toBe(reason);
+    await expect(client.classify('calm', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  it('tells a server that is not there from one that is not duoguard', async () => {
+    const gone = createClient({ baseUrl: 'http://127.0.0.1:1' });
+    expect(await failure(gone.classify('calm'))).toMatchObject({ code: 'unreachable', facts: {} });
+    const page = () => new Response('<html>', { status: 200 });
+    expect(await failure(answering(page).classify('calm'))).toMatchObject({ code: 'unexpected_answer' });
+    const gateway = () => new Response('Bad Gateway', { status: 502 });
+    expect(await failure(answering(gateway).classify('calm'))).toMatchObject({
+      code: 'unexpected_answer',
+      facts: { status: 502 },
+    });
+  });
+
+  it('keeps the path of its base', async () => {
+    const asked: string[] = [];
+    for (const baseUrl of ['http://guard.test/team', 'http://guard.test/team/']) {
+      const client = createClient({
+        baseUrl,
+        fetch: async (url) => {
+          asked.push(String(url));
+          return Response.json({ results: [] });
+        },
+      });
+      await client.classify('calm');
+    }
+    expect(asked).toEqual(Array(2).fill('http://guard.test/team/classify'));
+  });
+});
