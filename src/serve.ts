@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openAudit } from './audit/open-audit.ts';
 import { type CheckpointRegistry, createRegistry } from './checkpoint/registry.ts';
 import type { Config } from './config/settings.ts';
 import { createAuthorize, findKey } from './http/api-keys.ts';
@@ -36,6 +37,14 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const metrics = createMetrics();
   const lifecycle = new Lifecycle();
   const registry = createRegistry();
+  const { audit, close: closeAudit } = await openAudit({
+    path: config.audit_path,
+    key: config.audit_key,
+    maxBytes: config.audit_max_bytes,
+    maxFiles: config.audit_files,
+    onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; its lines wait'),
+    onLost: metrics.recordAuditLost,
+  });
   const keys = openKeyring({ fixed: config.api_keys, file: config.api_keys_file, logger });
   const classifier = createClassifier({ registry });
   const checkpoints = serveCheckpoints(config, registry, metrics, logger);
@@ -48,6 +57,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
     metrics,
     logger,
     version,
+    audit,
     authorize: createAuthorize(() => keys.current),
     cors: createCors(config.cors_origins),
     countRequest: createRateLimits({
@@ -92,6 +102,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       });
       await checkpoints.close();
       keys.close();
+      await closeAudit();
     },
   };
 }

@@ -48,14 +48,19 @@ export function loadConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   return { kind: 'config', loaded: { config: parsed.data, sources } };
 }
 
-/** The effective settings as they may be printed: secrets as a count. */
+/** The effective settings as they may be printed: secrets as a count or a mask. */
 export function printable(config: Config): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,
-      isSettingKey(key) && infoOf(key).secret && Array.isArray(value) ? `[${value.length} hidden]` : value,
+      isSettingKey(key) && infoOf(key).secret ? masked(value) : value,
     ]),
   );
+}
+
+function masked(value: unknown): unknown {
+  if (value === undefined) return undefined;
+  return Array.isArray(value) ? `[${value.length} hidden]` : '[hidden]';
 }
 
 function invalidConfig(problems: readonly string[]): DuoguardError {

@@ -196,6 +196,27 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_CACHE_SIZE',
     description: 'Sequences whose scores are remembered, for each checkpoint, under 1 KB each; 0 is none.',
   }),
+  audit_path: z.string().min(1).optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_AUDIT_PATH',
+    description: 'File to which every decision is appended as a JSON line, without its text. None unless set.',
+  }),
+  audit_key: z.string().min(16, 'at least 16 characters').optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_AUDIT_KEY',
+    description: 'Key of the HMAC that stands for the text in the audit log; needed with `audit_path`.',
+    secret: true,
+  }),
+  audit_max_bytes: z.int().min(1024).max(1_099_511_627_776).default(104_857_600).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_AUDIT_MAX_BYTES',
+    description: 'Size at which the audit log begins a new file.',
+  }),
+  audit_files: z.int().min(1).max(10_000).default(10).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_AUDIT_FILES',
+    description: 'Files of the audit log that are kept, the one being written included.',
+  }),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_LOG_LEVEL',

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
+import type { Audit } from '../audit/audit.ts';
+import type { TextDigest } from '../audit/text-digest.ts';
 import type { DuoguardError } from '../errors.ts';
 import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -24,8 +26,17 @@ export interface Exchange {
   readonly answerHeaders: Record<string, string>;
   /** Calls back if the connection ends before the answer is sent. */
   onClientLeft(listener: () => void): void;
-  /** Set by a handler that judged something, for the metrics and the log. */
-  judged?: { readonly verdict: Verdict; readonly policy: string };
+  /** Names the API key of the request, once it is known. */
+  keyId?: string;
+  /** Set by a handler that judged something, for the metrics, the log and the audit. */
+  judged?: Judged;
+}
+
+export interface Judged {
+  readonly verdict: Verdict;
+  readonly policy: string;
+  /** One for each result, when there is an audit. */
+  readonly texts?: readonly TextDigest[];
 }
 
 export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
@@ -37,6 +48,7 @@ export interface ObserverDependencies {
   readonly lifecycle: Lifecycle;
   readonly cors: Cors;
   readonly countRequest: CountRequest;
+  readonly audit?: Audit | undefined;
 }
 
 /** What the Node adapter hands to a handler; nothing when the app is called without a port. */
@@ -60,7 +72,7 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
  * Wraps a handler: request id, errors to answers, one metrics record, one log line. It stands where middleware would,
  * because hono runs a route that has a single handler without composing promises around it.
  */
-export function createObserver({ metrics, logger, lifecycle, cors, countRequest }: ObserverDependencies) {
+export function createObserver({ metrics, logger, lifecycle, cors, countRequest, audit }: ObserverDependencies) {
   return ({ route, logLevel, toErrorAnswer = errorAnswer }: RouteInfo, handle: Handler): ObservedHandler =>
     async (context) => {
       const request = context.req.raw;
@@ -126,6 +138,10 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest 
       error: error?.code,
       ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
     });
+    if (judged?.texts !== undefined) {
+      const { requestId, keyId } = exchange;
+      audit?.record({ requestId, route, keyId, ...judged, texts: judged.texts });
+    }
   }
 }
 

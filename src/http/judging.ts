@@ -1,7 +1,8 @@
+import type { Audit } from '../audit/audit.ts';
 import { DuoguardError } from '../errors.ts';
 import type { Classifier, ClassifyRequest, Verdict } from '../moderation/contract.ts';
 import type { Answer } from './answer.ts';
-import type { Authorize } from './api-keys.ts';
+import type { ApiKey, Authorize } from './api-keys.ts';
 import { readJson } from './body.ts';
 import { Deadline, deadlineMs } from './deadline.ts';
 import { type Exchange, type Handler, rounded } from './exchange.ts';
@@ -23,6 +24,7 @@ export interface JudgingDependencies {
   readonly authorize: Authorize;
   readonly lifecycle: Lifecycle;
   readonly limits: Limits;
+  readonly audit?: Audit | undefined;
 }
 
 /** What a wire format works with: the JSON it was sent, and the way to a verdict. */
@@ -35,12 +37,12 @@ export interface Work {
 
 /** What every format that judges does first and last: state, key, deadline, body. `respond` is the format. */
 export function createJudgingHandler(
-  { classifier, authorize, lifecycle, limits }: JudgingDependencies,
+  { classifier, authorize, lifecycle, limits, audit }: JudgingDependencies,
   respond: (work: Work) => Promise<Answer>,
 ): Handler {
   return async (exchange) => {
     requireServing(lifecycle);
-    authorize(exchange.request.headers, 'classify');
+    noteKey(exchange, authorize(exchange.request.headers, 'classify'));
     const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
     exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
     try {
@@ -52,7 +54,8 @@ export function createJudgingHandler(
           const routingKey = exchange.request.headers.get('x-routing-key');
           const routed = routingKey === null ? request : { ...request, routingKey };
           const verdict = await deadline.limit(classifier.classify({ ...routed, signal: deadline.signal }));
-          exchange.judged = { verdict, policy: 'default' };
+          const texts = audit && { texts: request.items.map(audit.digest) };
+          exchange.judged = { verdict, policy: 'default', ...texts };
           return verdict;
         },
       });
@@ -60,6 +63,10 @@ export function createJudgingHandler(
       deadline.clear();
     }
   };
+}
+
+export function noteKey(exchange: Exchange, key: ApiKey | undefined): void {
+  if (key !== undefined) exchange.keyId = key.id;
 }
 
 export function requireServing(lifecycle: Lifecycle): void {

@@ -1,10 +1,11 @@
+import type { RunningDigest } from '../audit/text-digest.ts';
 import { DuoguardError } from '../errors.ts';
 import type { StreamClassifier, StreamEvent } from '../moderation/contract.ts';
 import type { Answer, StreamEnd } from './answer.ts';
 import { deadlineMs } from './deadline.ts';
 import { toDuoguardError } from './error-answer.ts';
 import type { Exchange, Handler } from './exchange.ts';
-import { type JudgingDependencies, requireServing } from './judging.ts';
+import { type JudgingDependencies, noteKey, requireServing } from './judging.ts';
 import { readMessages, streamFormat } from './stream-body.ts';
 import { eventWriter } from './stream-events.ts';
 import { isSettings, parseDelta, parseStreamPlan, settingsOfQuery } from './stream-request.ts';
@@ -14,11 +15,12 @@ export interface StreamDependencies extends Omit<JudgingDependencies, 'classifie
 }
 
 /** `POST /classify/stream`: what is wrong before the first delta is an error status, later it is an `error` event. */
-export function createStreamHandler({ streamClassifier, authorize, lifecycle, limits }: StreamDependencies): Handler {
+export function createStreamHandler(dependencies: StreamDependencies): Handler {
+  const { streamClassifier, authorize, lifecycle, limits, audit } = dependencies;
   return async (exchange) => {
     requireServing(lifecycle);
     const { request } = exchange;
-    authorize(request.headers, 'classify');
+    noteKey(exchange, authorize(request.headers, 'classify'));
     const format = streamFormat(request.headers);
     const ending = new StreamEnding(deadlineMs(request.headers, limits.streamTimeoutMs));
     exchange.onClientLeft(() => ending.abort(new DuoguardError('client_closed')));
@@ -34,9 +36,10 @@ export function createStreamHandler({ streamClassifier, authorize, lifecycle, li
       const first = inQuery === undefined && format !== 'text' ? await messages.next() : undefined;
       const given = first !== undefined && !first.done && isSettings(first.value) ? first.value : undefined;
       const { settings, request: asked } = parseStreamPlan(inQuery ?? given ?? {});
-      const deltas = toDeltas(messages, given === undefined ? first : undefined);
+      const digest = audit?.startDigest();
+      const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
       const events = streamClassifier.classifyStream(deltas, settings, asked, signal);
-      return streamAnswer(events, exchange, ending);
+      return streamAnswer(events, exchange, ending, digest);
     } catch (error) {
       ending.end(undefined);
       throw error;
@@ -48,6 +51,13 @@ async function* toDeltas(messages: AsyncGenerator<unknown>, first?: IteratorResu
   let index = 0;
   if (first !== undefined && !first.done) yield parseDelta(first.value, index++);
   for await (const message of messages) yield parseDelta(message, index++);
+}
+
+async function* digested(deltas: AsyncGenerator<string>, digest: RunningDigest | undefined): AsyncGenerator<string> {
+  for await (const delta of deltas) {
+    digest?.update(delta);
+    yield delta;
+  }
 }
 
 /** When a stream is over, for whatever reason, and why. The first reason counts. */
@@ -84,6 +94,7 @@ function streamAnswer(
   events: AsyncGenerator<StreamEvent, void, undefined>,
   exchange: Exchange,
   ending: StreamEnding,
+  digest: RunningDigest | undefined,
 ): Answer {
   const writer = eventWriter(exchange);
   const body = new ReadableStream<Uint8Array>(
@@ -95,7 +106,9 @@ function streamAnswer(
             ending.end(undefined);
             return controller.close();
           }
-          if (value.event === 'done') exchange.judged = { verdict: value.verdict, policy: 'default' };
+          if (value.event === 'done') {
+            exchange.judged = { verdict: value.verdict, policy: 'default', ...(digest && { texts: [digest.end()] }) };
+          }
           controller.enqueue(writer.event(value));
         } catch (thrown) {
           const error = toDuoguardError(thrown);

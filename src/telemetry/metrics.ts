@@ -14,6 +14,7 @@ export interface Metrics {
   recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
   recordRateLimited(by: 'key' | 'address'): void;
+  recordAuditLost(lines: number): void;
   /** Sequences whose scores were remembered, and those that were not. */
   recordCacheLookup(hits: number, misses: number): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
@@ -105,6 +106,7 @@ export function createMetrics(): Metrics {
   const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
     'category',
   ]);
+  const auditLost = counter('audit_lines_lost_total', 'Lines of the audit log that could not be written.');
   const cacheHits = counter('cache_hits_total', 'Sequences whose scores were remembered.');
   const cacheMisses = counter('cache_misses_total', 'Sequences that were looked for in the cache and not found.');
   const rateLimited = counter('rate_limited_total', 'Requests refused because of a rate limit.', ['limit']);
@@ -162,6 +164,7 @@ export function createMetrics(): Metrics {
     },
     recordWorkerRestart: () => restarts.inc(),
     recordRateLimited: (limit) => rateLimited.inc({ limit }),
+    recordAuditLost: (lines) => auditLost.inc(lines),
     recordCacheLookup(hits, misses) {
       cacheHits.inc(hits);
       cacheMisses.inc(misses);

@@ -9,9 +9,10 @@ import { describe, expect, it } from 'vitest';
  */
 const LEAVES = ['errors', 'taxonomy', 'contract'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  main: ['config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', ...LEAVES],
+  main: ['audit', 'config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', ...LEAVES],
   cli: ['config', 'moderation', 'checkpoint', 'inference', 'policy', 'text', ...LEAVES],
-  http: ['telemetry', ...LEAVES],
+  http: ['audit', 'telemetry', ...LEAVES],
+  audit: ['text', ...LEAVES],
   telemetry: LEAVES,
   config: ['errors'],
   moderation: ['checkpoint', 'inference', 'policy', 'text', ...LEAVES],
