@@ -207,3 +207,61 @@ test('polling finds what no event tells of, and 0 switches following off', async
   await until(async () => (await states(await polled.get('/v1/checkpoints')))['b'] === 'active');
   expect(await states(await deaf.get('/v1/checkpoints'))).toEqual({ a: 'active', b: 'available' });
 });
+
+/** Only `a` is loud enough for this threshold: the two decide otherwise. */
+const DISPUTED = { input: `a remark with ${signOf('hate')}`, thresholds: { hate: 0.95 } };
+const AGREED = { input: `a remark with ${signOf('hate')}` };
+
+async function classify(url: string, body: unknown, routingKey = 'someone') {
+  const answer = await fetch(`${url}/classify`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${CLIENT}`, 'x-routing-key': routingKey },
+    body: JSON.stringify(body),
+  });
+  expect(answer.status).toBe(200);
+  return ((await answer.json()) as { checkpoint: string }).checkpoint;
+}
+
+describe('a checkpoint on trial', () => {
+  test('as a canary that agrees is promoted', async () => {
+    const { url, get, act } = await start({ canary_items: 4, canary_max_inference_percent: 10_000 });
+    expect(await states(await act('b', 'canary?share=100'))).toEqual({ a: 'active', b: 'canary' });
+    expect((await act('b', 'shadow')).status).toBe(409);
+    expect((await act('a', 'canary')).status).toBe(409);
+    expect(await classify(url, AGREED)).toBe('b');
+    await until(async () => {
+      await classify(url, AGREED);
+      return (await states(await get('/v1/checkpoints')))['b'] === 'active';
+    });
+    expect(await (await get('/metrics')).text()).toContain('guardrail_checkpoint_swaps_total{kind="promote"} 1');
+    expect(await states(await act('b', 'rollback'))).toEqual({ a: 'active', b: 'available' });
+  });
+
+  test('as a canary that decides otherwise is rolled back, with the reason', async () => {
+    const { url, get, act } = await start({ canary_items: 4 });
+    await act('b', 'canary?share=100');
+    await until(async () => (await classify(url, DISPUTED)) === 'a');
+    const listing = (await (await get('/v1/checkpoints')).json()) as Listing;
+    expect(listing).toMatchObject({
+      active: 'a',
+      trial: null,
+      checkpoints: [
+        { id: 'a', state: 'active' },
+        { id: 'b', rejected: { code: 'checkpoint_trial_failed', message: expect.stringContaining('disagreement') } },
+      ],
+    });
+  });
+
+  test('as a shadow never answers; its disagreement is counted until it is rolled back', async () => {
+    const { url, get, act } = await start();
+    expect((await act('b', 'shadow?share=101')).status).toBe(422);
+    await act('b', 'shadow?share=100');
+    await until(async () => {
+      expect(await classify(url, DISPUTED)).toBe('a');
+      return (await (await get('/metrics')).text()).includes('shadow_disagreements_total{category="hate"}');
+    });
+    expect(await (await get('/v1/checkpoints')).json()).toMatchObject({ trial: { id: 'b', kind: 'shadow' } });
+    expect(await states(await act('b', 'rollback'))).toEqual({ a: 'active', b: 'available' });
+    expect(await (await get('/v1/checkpoints')).json()).toMatchObject({ trial: null });
+  });
+});
