@@ -30,9 +30,14 @@ export interface PreparedReading extends Reading {
  * any there is nothing to judge. A text of invisible characters alone is thus judged by its raw reading.
  * Throws `input_too_long` when `longInput` forbids windows.
  */
-export function prepareItem(item: ClassifyItem, checkpoint: Checkpoint, longInput: 'window' | 'reject'): PreparedItem {
+export function prepareItem(
+  item: ClassifyItem,
+  checkpoint: Checkpoint,
+  longInput: 'window' | 'reject',
+  read: (raw: string) => Reading[] = readText,
+): PreparedItem {
   const raw = renderItem(item);
-  const encoded = readText(raw).map((reading) => ({ ...reading, ids: checkpoint.tokenizer.encode(reading.text.text) }));
+  const encoded = read(raw).map((reading) => ({ ...reading, ids: checkpoint.tokenizer.encode(reading.text.text) }));
   const tokens = encoded[0]?.ids.length ?? 0;
   const capacity = windowCapacity(checkpoint.manifest, checkpoint.tokenizer);
   if (longInput === 'reject' && tokens > capacity) {

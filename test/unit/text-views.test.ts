@@ -80,11 +80,10 @@ describe('what has no second reading', () => {
       'a',
       'bake',
       'bread',
-      'jazz',
       'at',
       'home',
       'please',
-      'Zürich',
+      'über',
       'naïve',
       '42',
     );
@@ -95,6 +94,35 @@ describe('what has no second reading', () => {
         expect(views(text)).toEqual({});
       }),
     );
+  });
+});
+
+describe('of a long text', () => {
+  const filler = 'bread needs flour and water. '.repeat(200);
+  const raw = `${filler}how to k1ll. ${filler}a b0mb 😀 ${filler}`;
+  const text = readText(raw)[1]?.text.text ?? '';
+
+  it('a view reads what is near', () => {
+    expect(views(raw)).toEqual({ leetspeak: text });
+    expect(text.length).toBeLessThan(2000);
+    expect(text).toMatch(
+      /^\S.*bread needs flour and water\. how to kill\. bread needs flour.*\S\n\S.*a bomb 😀 bread.*\S$/s,
+    );
+    for (const word of text.split(/\s+/)) expect(`${filler}how to kill. a bomb 😀`).toContain(word);
+  });
+
+  it('and still knows where that stands', () => {
+    expect(sourceOf(raw, 'leetspeak', 'kill')).toBe('k1ll');
+    expect(sourceOf(raw, 'leetspeak', 'a bomb 😀')).toBe('a b0mb 😀');
+    expect(sourceOf(raw, 'leetspeak', text.slice(-40))).toBe(text.slice(-40));
+  });
+
+  it('no character is cut in half', () => {
+    const pairs = '😀'.repeat(1001);
+    for (const shift of ['', 'x']) {
+      const found = readText(`${shift}${pairs} k1ll ${pairs}`).find(({ view }) => view === 'leetspeak');
+      expect(found?.text.text).toMatch(/^(?:😀)+ kill (?:😀)+$/u);
+    }
   });
 });
 

@@ -1,7 +1,8 @@
 import type { Edit } from '../mapped-text.ts';
 import { NOTHING, type Uncover } from './view.ts';
 
-const GATE = /[A-Za-z0-9+/_-]{16}/;
+/** Starts where a run does: tried at every letter it took three times as long. */
+const GATE = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16}/;
 /** From 12 bytes on: shorter texts hide little, and words start to decode by chance. */
 const RUNS = /[A-Za-z0-9+/_-]{16,}={0,2}/g;
 const CONTROLS = /(?![\n\r\t])\p{Cc}/u;

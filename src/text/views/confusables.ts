@@ -4,8 +4,8 @@ import { NOTHING, type Uncover } from './view.ts';
 
 const ALIKE = `[${[...LOOK_ALIKES.keys()].join('')}]`;
 
-/** No look-alike stands before it. */
-const BEYOND_LATIN = /[\u0180-\u{10ffff}]/u;
+/** No look-alike stands before it. Halves of pairs count. */
+const BEYOND_LATIN = /[\u0180-\uffff]/;
 const SOME_ALIKE = new RegExp(ALIKE, 'u');
 const MIXED = new RegExp(`[A-Za-z]${ALIKE}|${ALIKE}[A-Za-z]`, 'u');
 /** A letter of another script that is nobody's look-alike. */

@@ -4,7 +4,7 @@
  */
 export function hidesSomething(raw: string, normalized: string): boolean {
   if (raw === normalized) return false;
-  return STACKED_MARKS.test(raw) || withoutWhitespace(raw.normalize('NFC')) !== withoutWhitespace(normalized);
+  return STACKED_MARKS.test(raw) || withoutWhitespace(raw.normalize('NFKC')) !== withoutWhitespace(normalized);
 }
 
 /** No script stacks so many marks on a letter, and composing them takes time quadratic in their number. */

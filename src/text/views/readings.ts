@@ -1,8 +1,9 @@
 import type { ViewName } from '../../moderation/contract.ts';
-import { applyEdits, compose, type MappedText, unmapped } from '../mapped-text.ts';
+import { applyEdits, compose, type Edit, type MappedText, unmapped } from '../mapped-text.ts';
 import { normalize } from '../normalize.ts';
 import { uncoverBase64 } from './base64.ts';
 import { uncoverConfusables } from './confusables.ts';
+import { cutFarText } from './excerpt.ts';
 import { hidesSomething } from './hidden.ts';
 import { uncoverLeetspeak } from './leetspeak.ts';
 import { uncoverRot13 } from './rot13.ts';
@@ -21,21 +22,20 @@ export interface Reading {
  *     raw -> spaced -> normalise -> confusables -> leetspeak        each reads what the one before it made clear
  *                                -> base64, rot13                   of the normalised text itself
  *
+ * Of a long text a view reads only what is near to what it uncovered.
+ *
  * The raw text is read beside them, because normalisation may remove just what gives an attack away.
  */
 export function readText(raw: string): Reading[] {
-  const normalized = normalize(raw);
-  const readings: Reading[] = [{ view: 'normalized', text: normalized }];
-  if (hidesSomething(raw, normalized.text)) readings.push({ view: 'raw', text: unmapped(raw) });
-
-  let clearest: MappedText = normalized;
+  const readings = readPlainly(raw);
+  const normalized = readings[0].text;
+  let clearest = normalized;
   const look = (view: ViewName, uncover: Uncover, from: MappedText): MappedText => {
     const edits = uncover(from.text);
     if (edits.length === 0) return clearest;
-    const edited = compose(from, applyEdits(from.text, edits));
-    const text = compose(edited, normalize(edited.text));
+    const text = edit(from, cutFarText(from.text, edits));
     if (readings.every((reading) => reading.text.text !== text.text)) readings.push({ view, text });
-    return text;
+    return edit(from, edits);
   };
   clearest = look('spaced', uncoverSpaced, unmapped(raw));
   clearest = look('confusables', uncoverConfusables, clearest);
@@ -43,4 +43,17 @@ export function readText(raw: string): Reading[] {
   look('base64', uncoverBase64, normalized);
   look('rot13', uncoverRot13, normalized);
   return readings;
+}
+
+/** Without looking for disguises. */
+export function readPlainly(raw: string): [Reading, ...Reading[]] {
+  const normalized = normalize(raw);
+  const readings: [Reading, ...Reading[]] = [{ view: 'normalized', text: normalized }];
+  if (hidesSomething(raw, normalized.text)) readings.push({ view: 'raw', text: unmapped(raw) });
+  return readings;
+}
+
+function edit(from: MappedText, edits: readonly Edit[]): MappedText {
+  const edited = compose(from, applyEdits(from.text, edits));
+  return compose(edited, normalize(edited.text));
 }
