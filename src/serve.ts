@@ -14,6 +14,7 @@ import type { CheckpointInfo } from './http/status-routes.ts';
 import { createClassifier } from './moderation/classify.ts';
 import { createStreamClassifier } from './moderation/stream.ts';
 import { countingTokens } from './moderation/token-counter.ts';
+import { openPolicies } from './policy/policies.ts';
 import { serveCheckpoints } from './serve-checkpoints.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -46,13 +47,25 @@ export async function startServer(config: Config, logger: Logger, version: strin
     onLost: metrics.recordAuditLost,
   });
   const keys = openKeyring({ fixed: config.api_keys, file: config.api_keys_file, logger });
-  const classifier = createClassifier({ registry });
+  const policies = openPolicies({
+    file: config.policy_file,
+    onReload(names) {
+      metrics.recordPolicyReload('success');
+      logger.info({ policies: names }, 'policies replaced');
+    },
+    onFailure(error) {
+      metrics.recordPolicyReload('failure');
+      logger.error({ err: error }, 'policies stay as they were');
+    },
+  });
+  const classifier = createClassifier({ registry, policies });
   const checkpoints = serveCheckpoints(config, registry, metrics, logger);
   const dependencies: AppDependencies = {
     classifier: checkpoints.withTrials(classifier),
     streamClassifier: createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) }),
     checkpoint: () => describeCheckpoint(registry),
     checkpoints: checkpoints.admin,
+    policies,
     lifecycle,
     metrics,
     logger,
@@ -102,6 +115,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       });
       await checkpoints.close();
       keys.close();
+      policies.close();
       await closeAudit();
     },
   };

@@ -186,6 +186,11 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_QUEUE_TOKENS',
     description: 'Most tokens waiting for a worker; more is answered with 429.',
   }),
+  policy_file: z.string().min(1).optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_POLICY_FILE',
+    description: 'File of named policies, YAML or JSON; it is read again when it changes.',
+  }),
   playground: z.enum(['on', 'off']).default('on').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_PLAYGROUND',

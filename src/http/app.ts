@@ -15,6 +15,7 @@ import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
 import { createOpenApiHandler, type DescribedRoute } from './openapi/document.ts';
 import { createPageHandler, type Page } from './pages.ts';
+import { createPolicyHandler } from './policy-route.ts';
 import { createInfo, createMetricsHandler, createReadyz, type InfoDependencies, livez } from './status-routes.ts';
 import { createStreamHandler, type StreamDependencies } from './stream-route.ts';
 
@@ -44,7 +45,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   for (const { method, path, handle } of createCheckpointRoutes(dependencies.checkpoints, dependencies.authorize)) {
     router.route(method, path, handle);
   }
-  for (const page of dependencies.pages) router.route('GET', page.path, createPageHandler(page), 'debug');
+  router.route('GET', '/v1/policies', createPolicyHandler(dependencies.policies, dependencies.authorize));
   router.route('GET', '/livez', livez, 'debug');
   router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');
   router.route('GET', '/info', createInfo(dependencies));

@@ -6,7 +6,8 @@ import { invalidField, toInvalidRequest, tooManyItems } from './invalid-field.ts
 /** The body of `POST /classify`, as far as it does not depend on the shape of `input`. */
 export const classifyBodySchema = z.strictObject({
   input: z.unknown(),
-  policy: z.literal('default').optional(),
+  policy: z.string().optional(),
+  direction: z.enum(['input', 'output']).optional(),
   thresholds: z
     .strictObject(
       Object.fromEntries(CATEGORIES.map((id) => [id, z.number().min(0).max(1).optional()])) as PerCategory<
@@ -37,10 +38,12 @@ export type ParsedClassify = Omit<ClassifyRequest, 'signal'>;
 export function parseClassifyRequest(body: unknown, maxItems: number): ParsedClassify {
   const parsed = classifyBodySchema.safeParse(body);
   if (!parsed.success) throw toInvalidRequest(parsed.error, []);
-  const { input, thresholds, categories, long_input: longInput, explain } = parsed.data;
+  const { input, policy, direction, thresholds, categories, long_input: longInput, explain } = parsed.data;
   return {
     items: parseInput(input, maxItems),
     longInput,
+    ...(policy === undefined ? {} : { policy }),
+    ...(direction === undefined ? {} : { direction }),
     ...(explain ? { explain } : {}),
     ...(thresholds === undefined ? {} : { thresholds: withoutUndefined(thresholds) }),
     ...(categories === undefined ? {} : { categories }),

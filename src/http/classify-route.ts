@@ -22,7 +22,7 @@ function verdictAnswer(verdict: Verdict, exchange: Exchange): Answer {
       id: `cls-${randomUUID()}`,
       model: MODEL_NAME,
       checkpoint: verdict.checkpoint,
-      policy: 'default',
+      policy: exchange.judged?.policy,
       results: verdict.results,
       offset_unit: 'codepoint',
       usage: verdict.usage,

@@ -1,12 +1,13 @@
 import type { Audit } from '../audit/audit.ts';
 import { DuoguardError } from '../errors.ts';
-import type { Classifier, ClassifyRequest, Verdict } from '../moderation/contract.ts';
+import { type Classifier, type ClassifyRequest, DEFAULT_POLICY, type Verdict } from '../moderation/contract.ts';
 import type { Answer } from './answer.ts';
 import type { ApiKey, Authorize } from './api-keys.ts';
 import { readJson } from './body.ts';
 import { Deadline, deadlineMs } from './deadline.ts';
 import { type Exchange, type Handler, rounded } from './exchange.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { type PolicyCatalogue, requirePolicy } from './policy-route.ts';
 
 /** The name of the model in every format. */
 export const MODEL_NAME = 'duoguard';
@@ -21,6 +22,7 @@ export interface Limits {
 
 export interface JudgingDependencies {
   readonly classifier: Classifier;
+  readonly policies: PolicyCatalogue;
   readonly authorize: Authorize;
   readonly lifecycle: Lifecycle;
   readonly limits: Limits;
@@ -37,7 +39,7 @@ export interface Work {
 
 /** What every format that judges does first and last: state, key, deadline, body. `respond` is the format. */
 export function createJudgingHandler(
-  { classifier, authorize, lifecycle, limits, audit }: JudgingDependencies,
+  { classifier, policies, authorize, lifecycle, limits, audit }: JudgingDependencies,
   respond: (work: Work) => Promise<Answer>,
 ): Handler {
   return async (exchange) => {
@@ -51,11 +53,12 @@ export function createJudgingHandler(
         body,
         exchange,
         async classify(request) {
+          requirePolicy(policies, request.policy);
           const routingKey = exchange.request.headers.get('x-routing-key');
           const routed = routingKey === null ? request : { ...request, routingKey };
           const verdict = await deadline.limit(classifier.classify({ ...routed, signal: deadline.signal }));
           const texts = audit && { texts: request.items.map(audit.digest) };
-          exchange.judged = { verdict, policy: 'default', ...texts };
+          exchange.judged = { verdict, policy: request.policy ?? DEFAULT_POLICY, ...texts };
           return verdict;
         },
       });

@@ -43,7 +43,7 @@ function fieldsOf(event: StreamEvent, exchange: Exchange): object {
         id: `cls-${randomUUID()}`,
         model: MODEL_NAME,
         checkpoint: verdict.checkpoint,
-        policy: 'default',
+        policy: exchange.judged?.policy,
         ...judgement(result),
         offset_unit: 'codepoint',
         length: codePoints,
@@ -56,6 +56,6 @@ function fieldsOf(event: StreamEvent, exchange: Exchange): object {
   }
 }
 
-function judgement({ flagged, action, score, categories, category_scores, top_category }: ItemVerdict): object {
-  return { flagged, action, score, categories, category_scores, top_category };
+function judgement({ index: _, tokens: __, windows: ___, views: ____, ...judged }: ItemVerdict): object {
+  return judged;
 }

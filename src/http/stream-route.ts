@@ -1,11 +1,12 @@
 import type { RunningDigest } from '../audit/text-digest.ts';
 import { DuoguardError } from '../errors.ts';
-import type { StreamClassifier, StreamEvent } from '../moderation/contract.ts';
+import { DEFAULT_POLICY, type StreamClassifier, type StreamEvent } from '../moderation/contract.ts';
 import type { Answer, StreamEnd } from './answer.ts';
 import { deadlineMs } from './deadline.ts';
 import { toDuoguardError } from './error-answer.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { type JudgingDependencies, noteKey, requireServing } from './judging.ts';
+import { requirePolicy } from './policy-route.ts';
 import { readMessages, streamFormat } from './stream-body.ts';
 import { eventWriter } from './stream-events.ts';
 import { isSettings, parseDelta, parseStreamPlan, settingsOfQuery } from './stream-request.ts';
@@ -36,10 +37,11 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
       const first = inQuery === undefined && format !== 'text' ? await messages.next() : undefined;
       const given = first !== undefined && !first.done && isSettings(first.value) ? first.value : undefined;
       const { settings, request: asked } = parseStreamPlan(inQuery ?? given ?? {});
+      requirePolicy(dependencies.policies, asked.policy);
       const digest = audit?.startDigest();
       const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
       const events = streamClassifier.classifyStream(deltas, settings, asked, signal);
-      return streamAnswer(events, exchange, ending, digest);
+      return streamAnswer(events, asked.policy ?? DEFAULT_POLICY, exchange, ending, digest);
     } catch (error) {
       ending.end(undefined);
       throw error;
@@ -92,6 +94,7 @@ class StreamEnding {
 /** One event is made for each that the client has taken; nothing is ever ahead of it but what its socket buffers. */
 function streamAnswer(
   events: AsyncGenerator<StreamEvent, void, undefined>,
+  policy: string,
   exchange: Exchange,
   ending: StreamEnding,
   digest: RunningDigest | undefined,
@@ -107,7 +110,7 @@ function streamAnswer(
             return controller.close();
           }
           if (value.event === 'done') {
-            exchange.judged = { verdict: value.verdict, policy: 'default', ...(digest && { texts: [digest.end()] }) };
+            exchange.judged = { verdict: value.verdict, policy, ...(digest && { texts: [digest.end()] }) };
           }
           controller.enqueue(writer.event(value));
         } catch (thrown) {

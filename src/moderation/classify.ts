@@ -1,29 +1,51 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CheckpointRegistry } from '../checkpoint/registry.ts';
 import { DuoguardError } from '../errors.ts';
-import { createPolicy, decide, type Policy } from '../policy/decide.ts';
+import { createPolicy, type Decision, type Direction, decide, type Policy, severityOf } from '../policy/decide.ts';
+import { defaultPolicies, type Policies } from '../policy/policies.ts';
+import type { PolicyRules } from '../policy/rules.ts';
 import { CATEGORIES, perCategory } from '../taxonomy.ts';
 import { mergeWindows } from '../text/windows.ts';
-import type { Classifier, ClassifyRequest, ItemFailure, ItemVerdict } from './contract.ts';
+import {
+  type Classifier,
+  type ClassifyItem,
+  type ClassifyRequest,
+  DEFAULT_POLICY,
+  type ItemFailure,
+  type ItemVerdict,
+} from './contract.ts';
 import { explainItem } from './explain.ts';
+import { createPolicyReader } from './policy-reading.ts';
 import { type PreparedItem, prepareItem } from './prepare.ts';
 
 export interface ClassifierDependencies {
   /** To use one checkpoint for good: `createRegistry(checkpoint)`. */
   readonly registry: Pick<CheckpointRegistry, 'lease'>;
+  /** Left out: only `default`, which blocks at the checkpoint's thresholds. */
+  readonly policies?: Pick<Policies, 'find'>;
 }
 
-export function createClassifier({ registry }: ClassifierDependencies): Classifier {
+/** An item, and what the policy makes of its text before and after it is scored. */
+interface GovernedItem extends PreparedItem {
+  readonly policy: Policy;
+  readonly deniedPhrase: number | undefined;
+}
+
+export function createClassifier({ registry, policies = defaultPolicies() }: ClassifierDependencies): Classifier {
   return {
     async classify(request) {
       const began = performance.now();
+      const rules = findRules(policies, request.policy);
       const { checkpoint, release } = registry.lease();
       try {
-        const items = await prepareItems(request, checkpoint);
+        const items = await prepareItems(request, checkpoint, rules);
         const tokenization = performance.now() - began;
-        const scored = await checkpoint.engine.submit(items.flatMap(sequencesOf), request.signal);
-        const policy = createPolicy(checkpoint.manifest.thresholds, request);
-        const judged = judgeItems(items, scored.scores, policy);
+        const sequences = items.flatMap(sequencesOf);
+        const scored = await checkpoint.engine.submit(sequences, request.signal).catch((error) => {
+          if (!mayPass(rules, error)) throw error;
+          return { scores: sequences.map(() => error), queueMs: 0, inferenceMs: 0 };
+        });
+        const judged = judgeItems(items, scored.scores, rules);
         const explained = request.explain
           ? await explainItems(items, scored.scores, judged, checkpoint, request.signal)
           : { results: judged, queueMs: 0, inferenceMs: 0 };
@@ -49,10 +71,14 @@ export function createClassifier({ registry }: ClassifierDependencies): Classifi
 const YIELD_AFTER_MS = 5;
 
 async function prepareItems(
-  { items, longInput, signal }: ClassifyRequest,
+  request: ClassifyRequest,
   checkpoint: Checkpoint,
-): Promise<(PreparedItem | DuoguardError)[]> {
-  const prepared: (PreparedItem | DuoguardError)[] = [];
+  rules: PolicyRules,
+): Promise<(GovernedItem | DuoguardError)[]> {
+  const { items, longInput, signal } = request;
+  const policyOf = (direction: Direction) => createPolicy(checkpoint.manifest.thresholds, request, rules, direction);
+  const policies = { input: policyOf('input'), output: policyOf('output') };
+  const prepared: (GovernedItem | DuoguardError)[] = [];
   let turnBegan = performance.now();
   for (const item of items) {
     if (performance.now() - turnBegan > YIELD_AFTER_MS) {
@@ -60,7 +86,13 @@ async function prepareItems(
       if (signal.aborted) break;
       turnBegan = performance.now();
     }
-    prepared.push(unlessFailed(() => prepareItem(item, checkpoint, longInput)));
+    prepared.push(
+      unlessFailed(() => {
+        const reader = createPolicyReader(rules);
+        const read = prepareItem(item, checkpoint, longInput, reader.read);
+        return { ...read, policy: policies[request.direction ?? directionOf(item)], deniedPhrase: reader.denied };
+      }),
+    );
   }
   return prepared;
 }
@@ -82,7 +114,7 @@ async function explainItems(
     const own = scores.slice(next, next + sequencesOf(item).length) as Float32Array[];
     next += own.length;
     if (item instanceof DuoguardError || 'error' in result) results.push(result);
-    else if (!result.flagged) results.push({ ...result, spans: [] });
+    else if (!result.categories[result.top_category]) results.push({ ...result, spans: [] });
     else {
       const explanation = await explainItem(item, own, result.top_category, checkpoint, signal);
       results.push({ ...result, spans: explanation.spans });
@@ -93,37 +125,41 @@ async function explainItems(
   return { results, queueMs, inferenceMs };
 }
 
-/** In item order. Throws the first failure when every item failed. */
+/** In item order. Throws the first failure when every item failed, unless the policy knows what to do then. */
 function judgeItems(
-  items: readonly (PreparedItem | DuoguardError)[],
+  items: readonly (GovernedItem | DuoguardError)[],
   scores: readonly (Float32Array | DuoguardError)[],
-  policy: Policy,
+  rules: PolicyRules,
 ): (ItemVerdict | ItemFailure)[] {
   let next = 0;
   const outcomes = items.map((item, index) => {
     if (item instanceof DuoguardError) return item;
     const own = scores.slice(next, next + item.sequences.length);
     next += item.sequences.length;
-    return own.find((score) => score instanceof DuoguardError) ?? judge(index, item, own as Float32Array[], policy);
+    const failure = own.find((score) => score instanceof DuoguardError);
+    // A denied phrase blocks even when the model is out of order.
+    if (failure !== undefined && item.deniedPhrase === undefined) return failure;
+    return judge(index, item, failure === undefined ? (own as Float32Array[]) : []);
   });
   const failures = outcomes.filter((outcome) => outcome instanceof DuoguardError);
-  if (failures[0] !== undefined && failures.length === outcomes.length) throw failures[0];
+  const unforgiven = failures.find((failure) => !mayPass(rules, failure));
+  if (unforgiven !== undefined && failures.length === outcomes.length) throw unforgiven;
   return outcomes.map((outcome, index) =>
-    outcome instanceof DuoguardError ? { index, error: { code: outcome.code, message: outcome.message } } : outcome,
+    outcome instanceof DuoguardError ? failureOf(index, outcome, rules) : outcome,
   );
 }
 
 /** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
-function judge(index: number, item: PreparedItem, scores: readonly Float32Array[], policy: Policy): ItemVerdict {
+function judge(index: number, item: GovernedItem, scores: readonly Float32Array[]): ItemVerdict {
   const byReading = mergeReadings(item, scores);
   const merged = byReading.length > 0 ? mergeWindows(byReading) : new Float32Array(CATEGORIES.length);
   return {
     index,
-    ...decide(merged, policy),
+    ...withDenial(decide(merged, item.policy), item),
     category_scores: perCategory((_, label) => merged[label] as number),
     tokens: item.tokens,
     windows: item.windows,
-    ...judgeViews(item, byReading, policy),
+    ...judgeViews(item, byReading),
   };
 }
 
@@ -138,18 +174,43 @@ function mergeReadings({ readings }: PreparedItem, scores: readonly Float32Array
 }
 
 /** Nothing when the normalised text was all there is. */
-function judgeViews(
-  { readings }: PreparedItem,
-  scores: readonly Float32Array[],
-  policy: Policy,
-): Pick<ItemVerdict, 'views'> {
-  if (readings.every(({ view }) => view === 'normalized')) return {};
+function judgeViews({ readings, policy }: GovernedItem, scores: readonly Float32Array[]): Pick<ItemVerdict, 'views'> {
+  if (scores.length === 0 || readings.every(({ view }) => view === 'normalized')) return {};
   return {
     views: readings.map(({ view }, index) => {
       const { flagged, score } = decide(scores[index] as Float32Array, policy);
       return { view, flagged, score };
     }),
   };
+}
+
+function findRules(policies: Pick<Policies, 'find'>, name = DEFAULT_POLICY): PolicyRules {
+  const rules = policies.find(name);
+  if (rules === undefined) {
+    throw new DuoguardError('invalid_request', { message: 'policy: is not known.', details: { field: 'policy' } });
+  }
+  return rules;
+}
+
+function directionOf(item: ClassifyItem): Direction {
+  return typeof item !== 'string' && 'response' in item ? 'output' : 'input';
+}
+
+function withDenial(decision: Decision, { deniedPhrase, policy }: GovernedItem) {
+  if (deniedPhrase === undefined) return decision;
+  const severity = policy.severity && { severity: severityOf(1, policy.severity) };
+  return { ...decision, flagged: true, action: 'block' as const, ...severity, denied_phrase: deniedPhrase };
+}
+
+function failureOf(index: number, error: DuoguardError, rules: PolicyRules): ItemFailure {
+  const failure = { index, error: { code: error.code, message: error.message } };
+  return mayPass(rules, error) ? { ...failure, action: rules.on_failure === 'open' ? 'allow' : 'block' } : failure;
+}
+
+/** Whether the policy decides what becomes of a text that failed so: not of what the client sent wrong or gave up. */
+function mayPass(rules: PolicyRules, error: unknown): boolean {
+  if (rules.on_failure === 'error' || !(error instanceof DuoguardError)) return false;
+  return error.code === 'overloaded' || error.code === 'inference_failed' || error.code === 'worker_crashed';
 }
 
 function sequencesOf(item: PreparedItem | DuoguardError): PreparedItem['sequences'] {

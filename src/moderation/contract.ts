@@ -13,9 +13,16 @@ export type ClassifyItem =
   | { readonly messages: readonly Message[] }
   | { readonly prompt: string; readonly response: string };
 
+/** The policy of a request that names none. There always is one of this name. */
+export const DEFAULT_POLICY = 'default';
+
 export interface ClassifyRequest {
   readonly items: readonly ClassifyItem[];
-  /** Overrides of the checkpoint's thresholds, probability per category. */
+  /** Name of the policy that decides. Default: `default`. */
+  readonly policy?: string;
+  /** What the items are to the application's model. Default: the response to a prompt is output, everything else input. */
+  readonly direction?: 'input' | 'output';
+  /** Overrides of the thresholds of policy and checkpoint, probability per category. */
   readonly thresholds?: Partial<PerCategory<number>>;
   /** Only these categories may flag. Default: all. Scores of the others are still reported. */
   readonly categories?: readonly Category[];
@@ -55,12 +62,16 @@ export interface DecisiveSpan {
 export interface ItemVerdict {
   readonly index: number;
   readonly flagged: boolean;
-  readonly action: 'allow' | 'block';
-  /** Highest threshold-normalised score; at least 0.5 exactly when `flagged` (with all categories enabled). */
+  readonly action: 'allow' | 'flag' | 'block';
+  /** Highest threshold-normalised score of what may flag; at least 0.5 exactly when a category flags. */
   readonly score: number;
   readonly categories: PerCategory<boolean>;
   readonly category_scores: PerCategory<number>;
   readonly top_category: Category;
+  /** When the policy has bands. */
+  readonly severity?: 'none' | 'low' | 'medium' | 'high';
+  /** Number, from 0, of the policy's denied phrase that the text contains: it blocks whatever the scores are. */
+  readonly denied_phrase?: number;
   readonly tokens: number;
   readonly windows: number;
   /** What was scored, when it was more than the normalised text; the item's scores are the maximum over them. */
@@ -72,6 +83,8 @@ export interface ItemVerdict {
 export interface ItemFailure {
   readonly index: number;
   readonly error: { readonly code: string; readonly message: string };
+  /** What the policy wants done with a text that could not be judged; without it the caller decides. */
+  readonly action?: 'allow' | 'block';
 }
 
 /** Milliseconds; for a batch the wall time of each stage. */
@@ -115,6 +128,9 @@ export interface Span {
   readonly end: number;
 }
 
+/** Of all windows up to some point: scores are the maximum, `tokens` those that were scored, context included. */
+export type StreamVerdict = Verdict & { readonly results: readonly [ItemVerdict] };
+
 export type StreamEvent =
   /** One window was judged. `start` and `end` are its new text; `result` is about the window from `context` on. */
   | ({
@@ -123,17 +139,18 @@ export type StreamEvent =
       readonly context: number;
       readonly checkpoint: string;
       readonly result: ItemVerdict;
+      readonly soFar: StreamVerdict;
     } & Span)
   /** These categories fired for the first time in this stream, in the window that the last `verdict` told of. */
   | ({ readonly event: 'flag'; readonly index: number; readonly categories: readonly Category[] } & Span)
   /** Judged text, in order and without gaps; none any more after a window was blocked. */
   | ({ readonly event: 'release'; readonly text: string } & Span)
-  /** The last event. Scores are the maximum over the windows; `tokens` are those that were scored, context included. */
+  /** The last event. */
   | {
       readonly event: 'done';
       readonly codePoints: number;
       readonly released: number;
-      readonly verdict: Verdict & { readonly results: readonly [ItemVerdict] };
+      readonly verdict: StreamVerdict;
     };
 
 export interface StreamClassifier {

@@ -1,5 +1,5 @@
 import { CATEGORIES, type Category, perCategory } from '../taxonomy.ts';
-import type { ItemVerdict, StreamEvent, Timings, Verdict } from './contract.ts';
+import type { ItemVerdict, StreamEvent, StreamVerdict, Timings, Verdict } from './contract.ts';
 import { endWithin, lengthOf, type Segment, type StreamWindow, textOf } from './stream-windows.ts';
 
 export interface JudgedWindow {
@@ -32,7 +32,7 @@ export class StreamOutcome {
     this.#judged = end;
     this.#total = { verdict: addTimes(this.#total?.verdict, verdict), result: worse(this.#total?.result, result) };
     const events: StreamEvent[] = [
-      { event: 'verdict', index, start, end, context, checkpoint: verdict.checkpoint, result },
+      { event: 'verdict', index, start, end, context, checkpoint: verdict.checkpoint, result, soFar: this.#soFar() },
     ];
     const categories = CATEGORIES.filter((category) => result.categories[category] && !this.#flagged.has(category));
     for (const category of categories) this.#flagged.add(category);
@@ -44,10 +44,16 @@ export class StreamOutcome {
 
   /** At least one window has been added. */
   finish(): StreamEvent[] {
-    const { verdict, result } = this.#total as Total;
     const released = this.#release([]);
-    const total = { ...verdict, results: [result] as const, usage: { tokens: result.tokens } };
-    return [...released, { event: 'done', codePoints: this.#judged, released: this.#released, verdict: total }];
+    return [
+      ...released,
+      { event: 'done', codePoints: this.#judged, released: this.#released, verdict: this.#soFar() },
+    ];
+  }
+
+  #soFar(): StreamVerdict {
+    const { verdict, result } = this.#total as Total;
+    return { ...verdict, results: [result], usage: { tokens: result.tokens } };
   }
 
   /** Everything held but `kept`, which is its end. What was judged and held when a window is blocked never goes out. */
@@ -65,15 +71,19 @@ export class StreamOutcome {
   }
 }
 
+const STRENGTH = { allow: 0, flag: 1, block: 2 } as const satisfies Record<ItemVerdict['action'], number>;
+
 /** Maximum per category; tokens and windows add up. What else there is comes from the window with the higher score. */
 function worse(before: ItemVerdict | undefined, next: ItemVerdict): ItemVerdict {
   if (before === undefined) return { ...next, index: 0 };
   const top = next.score > before.score ? next : before;
+  const denied = before.denied_phrase ?? next.denied_phrase;
   return {
     ...top,
     index: 0,
     flagged: before.flagged || next.flagged,
-    action: before.action === 'block' ? 'block' : next.action,
+    action: STRENGTH[next.action] > STRENGTH[before.action] ? next.action : before.action,
+    ...(denied === undefined ? {} : { denied_phrase: denied }),
     categories: perCategory((id) => before.categories[id] || next.categories[id]),
     category_scores: perCategory((id) => Math.max(before.category_scores[id], next.category_scores[id])),
     tokens: before.tokens + next.tokens,

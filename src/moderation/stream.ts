@@ -97,11 +97,14 @@ function createJudge(
   return async (window) => {
     const text = textOf([...window.context, ...window.chunk]);
     try {
-      const verdict = await patiently(() => classifier.classify({ ...request, items: [text], signal }), signal);
-      const result = verdict.results[0];
-      if (result === undefined) throw new DuoguardError('inference_failed');
-      if ('error' in result) throw new DuoguardError(toErrorCode(result.error.code));
-      return { window, verdict, result };
+      return await patiently(async () => {
+        const verdict = await classifier.classify({ ...request, items: [text], signal });
+        const result = verdict.results[0];
+        if (result === undefined) throw new DuoguardError('inference_failed');
+        // Also where the policy lets an item pass or stops it: a stream waits for a full queue, and ends when it must.
+        if ('error' in result) throw new DuoguardError(toErrorCode(result.error.code));
+        return { window, verdict, result };
+      }, signal);
     } catch (error) {
       return { window, error };
     }

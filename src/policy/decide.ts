@@ -1,29 +1,55 @@
 import { CATEGORIES, type Category, type PerCategory, perCategory } from '../taxonomy.ts';
+import { type CategoryAction, DEFAULT_RULES, type PolicyRules, type SeverityBands } from './rules.ts';
 
 export interface Policy {
   /** Probability from which a category flags. */
   readonly thresholds: PerCategory<number>;
   /** Only these may flag and count towards the overall score. */
   readonly enabled: ReadonlySet<Category>;
+  /** What a category that flags asks for; `ignore` only of those that are not enabled. */
+  readonly actions: PerCategory<CategoryAction>;
+  readonly severity?: SeverityBands | undefined;
 }
+
+/** To the application's model, or from it. */
+export type Direction = 'input' | 'output';
+
+export type Severity = 'none' | keyof SeverityBands;
 
 export interface Decision {
   readonly flagged: boolean;
-  readonly action: 'allow' | 'block';
+  /** The strongest that a category which flags asks for. */
+  readonly action: 'allow' | 'flag' | 'block';
   /** Highest relative score of the enabled categories: at least 0.5 exactly when `flagged`. */
   readonly score: number;
   readonly categories: PerCategory<boolean>;
   readonly top_category: Category;
+  /** When the policy has bands. */
+  readonly severity?: Severity;
 }
 
-/** The checkpoint's thresholds overlaid by the request's, and the request's choice of categories (default: all). */
+/**
+ * The request's thresholds and choice of categories (default: all) over the rules, and those over the checkpoint's
+ * thresholds. A category that the rules ignore, or keep for the other direction, is not enabled.
+ */
 export function createPolicy(
   checkpointThresholds: PerCategory<number>,
   overrides: { thresholds?: Partial<PerCategory<number>>; categories?: readonly Category[] } = {},
+  rules: PolicyRules = DEFAULT_RULES,
+  direction: Direction = 'input',
 ): Policy {
+  const actions = perCategory((id) => {
+    const rule = rules.categories[id];
+    const applies = rule === undefined || rule.direction === 'both' || rule.direction === direction;
+    return applies ? (rule?.action ?? rules.default_action) : 'ignore';
+  });
   return {
-    thresholds: perCategory((id) => overrides.thresholds?.[id] ?? checkpointThresholds[id]),
-    enabled: new Set(overrides.categories ?? CATEGORIES),
+    thresholds: perCategory(
+      (id) => overrides.thresholds?.[id] ?? rules.categories[id]?.threshold ?? checkpointThresholds[id],
+    ),
+    enabled: new Set((overrides.categories ?? CATEGORIES).filter((id) => actions[id] !== 'ignore')),
+    actions,
+    severity: rules.severity,
   };
 }
 
@@ -36,13 +62,25 @@ export function decide(probabilities: ArrayLike<number>, policy: Policy): Decisi
   const candidates = policy.enabled.size > 0 ? CATEGORIES.filter((id) => policy.enabled.has(id)) : CATEGORIES;
   const top = candidates.reduce((best, id) => (relative[id] > relative[best] ? id : best));
   const flagged = categories[top];
+  const score = policy.enabled.size > 0 ? relative[top] : 0;
   return {
     flagged,
-    action: flagged ? 'block' : 'allow',
-    score: policy.enabled.size > 0 ? relative[top] : 0,
+    action: flagged ? strongest(CATEGORIES.filter((id) => categories[id]).map((id) => policy.actions[id])) : 'allow',
+    score,
     categories,
     top_category: top,
+    ...(policy.severity === undefined ? {} : { severity: severityOf(score, policy.severity) }),
   };
+}
+
+function strongest(actions: readonly CategoryAction[]): 'flag' | 'block' {
+  return actions.includes('block') ? 'block' : 'flag';
+}
+
+export function severityOf(score: number, { low, medium, high }: SeverityBands): Severity {
+  if (score >= high) return 'high';
+  if (score >= medium) return 'medium';
+  return score >= low ? 'low' : 'none';
 }
 
 /** The largest float64 below one half. */

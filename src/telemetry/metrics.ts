@@ -14,6 +14,7 @@ export interface Metrics {
   recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
   recordRateLimited(by: 'key' | 'address'): void;
+  recordPolicyReload(result: 'success' | 'failure'): void;
   recordAuditLost(lines: number): void;
   /** Sequences whose scores were remembered, and those that were not. */
   recordCacheLookup(hits: number, misses: number): void;
@@ -109,6 +110,7 @@ export function createMetrics(): Metrics {
   const auditLost = counter('audit_lines_lost_total', 'Lines of the audit log that could not be written.');
   const cacheHits = counter('cache_hits_total', 'Sequences whose scores were remembered.');
   const cacheMisses = counter('cache_misses_total', 'Sequences that were looked for in the cache and not found.');
+  const policyReloads = counter('policy_reloads_total', 'Changes of the policy file, by result.', ['result']);
   const rateLimited = counter('rate_limited_total', 'Requests refused because of a rate limit.', ['limit']);
   const restarts = counter('worker_restarts_total', 'Inference workers replaced after a crash.');
   const checkpointInfo = new Gauge({
@@ -163,6 +165,7 @@ export function createMetrics(): Metrics {
       for (const category of categories) disagreements.inc({ category });
     },
     recordWorkerRestart: () => restarts.inc(),
+    recordPolicyReload: (result) => policyReloads.inc({ result }),
     recordRateLimited: (limit) => rateLimited.inc({ limit }),
     recordAuditLost: (lines) => auditLost.inc(lines),
     recordCacheLookup(hits, misses) {

@@ -4,6 +4,7 @@ import { createCors } from '../../src/http/cors.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { createStreamClassifier } from '../../src/moderation/stream.ts';
 import type { TokenCounter } from '../../src/moderation/token-counter.ts';
+import { defaultPolicies } from '../../src/policy/policies.ts';
 import { perCategory } from '../../src/taxonomy.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -31,6 +32,7 @@ export function createAppUnderTest({
       classifier: overrides.classifier ?? classifier,
       tokenCounter: () => WORD_COUNTER,
     }),
+    policies: defaultPolicies(),
     lifecycle,
     metrics: createMetrics(),
     logger: createLogger('debug', { write: (line: string) => lines.push(line) }),
@@ -71,7 +73,9 @@ export function post(body: unknown, headers: Record<string, string> = {}): Reque
   return {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: (typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)) as NonNullable<RequestInit['body']>,
+    body: (typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)) as NonNullable<
+      RequestInit['body']
+    >,
   };
 }
 

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
  */
 const LEAVES = ['errors', 'taxonomy', 'contract'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  main: ['audit', 'config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', ...LEAVES],
+  main: ['audit', 'config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', 'policy', ...LEAVES],
   cli: ['config', 'moderation', 'checkpoint', 'inference', 'policy', 'text', ...LEAVES],
   http: ['audit', 'telemetry', ...LEAVES],
   audit: ['text', ...LEAVES],
@@ -29,6 +29,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const WRAPPED: Readonly<Record<string, string>> = {
   'prom-client': 'telemetry/metrics.ts',
   pino: 'telemetry/logger.ts',
+  yaml: 'policy/policy-file.ts',
   'onnxruntime-node': 'inference/session.ts',
   '@hono/node-server': 'http/server.ts',
 };

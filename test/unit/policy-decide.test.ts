@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createPolicy, decide, relativeScore } from '../../src/policy/decide.ts';
+import { createPolicy, decide, relativeScore, severityOf } from '../../src/policy/decide.ts';
+import { parsePolicyFile } from '../../src/policy/policy-file.ts';
+import type { PolicyRules } from '../../src/policy/rules.ts';
 import { CATEGORIES, perCategory } from '../../src/taxonomy.ts';
 
 const half = perCategory(() => 0.5);
@@ -82,5 +84,82 @@ test('the overall score is at least one half exactly when the item is flagged', 
       expect(Object.values(verdict.categories).includes(true)).toBe(verdict.flagged);
       if (verdict.flagged) expect(verdict.categories[verdict.top_category]).toBe(true);
     }),
+  );
+});
+
+function rulesOf(rules: object): PolicyRules {
+  return parsePolicyFile(JSON.stringify({ version: 1, policies: { a: rules } }), 'a.json').get('a') as PolicyRules;
+}
+
+test('the request overlays the policy, and the policy the checkpoint', () => {
+  const rules = rulesOf({ categories: { hate: { threshold: 0.7 }, privacy: { threshold: 0.6 } } });
+  const policy = createPolicy(half, { thresholds: { hate: 0.1 } }, rules);
+  expect(policy.thresholds).toEqual({ ...half, hate: 0.1, privacy: 0.6 });
+});
+
+test('the action is the strongest of what flags, and an ignored category never flags', () => {
+  const rules = rulesOf({
+    default_action: 'flag',
+    categories: { hate: { action: 'block' }, privacy: { action: 'ignore' } },
+  });
+  const policy = createPolicy(half, {}, rules);
+  const on = (...categories: string[]) =>
+    decide(
+      CATEGORIES.map((id) => (categories.includes(id) ? 0.9 : 0)),
+      policy,
+    );
+  expect(on()).toMatchObject({ flagged: false, action: 'allow' });
+  expect(on('violent_crimes')).toMatchObject({ flagged: true, action: 'flag' });
+  expect(on('violent_crimes', 'hate')).toMatchObject({ flagged: true, action: 'block' });
+  expect(on('privacy')).toMatchObject({ flagged: false, action: 'allow' });
+});
+
+test('a category of one direction counts in that one only', () => {
+  const rules = rulesOf({
+    categories: { privacy: { direction: 'output' }, jailbreak_prompts: { direction: 'input' } },
+  });
+  expect(createPolicy(half, {}, rules, 'input').enabled.has('privacy')).toBe(false);
+  expect(createPolicy(half, {}, rules, 'input').enabled.has('jailbreak_prompts')).toBe(true);
+  expect(createPolicy(half, {}, rules, 'output').enabled.has('privacy')).toBe(true);
+  expect(createPolicy(half, {}, rules, 'output').enabled.has('jailbreak_prompts')).toBe(false);
+});
+
+test('severity rises with the score, begins at the lower end of its band, and is none exactly below the lowest', () => {
+  const bound = fc.double({ min: 0.5, max: 1, noNaN: true });
+  const bands = fc.uniqueArray(bound, { minLength: 3, maxLength: 3 }).map((bounds) => {
+    const [low, medium, high] = bounds.sort((a, b) => a - b) as [number, number, number];
+    return { low, medium, high };
+  });
+  const order = ['none', 'low', 'medium', 'high'];
+  fc.assert(
+    fc.property(bands, probability, probability, (limits, a, b) => {
+      const [small, large] = [Math.min(a, b), Math.max(a, b)];
+      expect(order.indexOf(severityOf(large, limits))).toBeGreaterThanOrEqual(order.indexOf(severityOf(small, limits)));
+      expect(severityOf(a, limits) === 'none').toBe(a < limits.low);
+      for (const band of ['low', 'medium', 'high'] as const) expect(severityOf(limits[band], limits)).toBe(band);
+    }),
+  );
+});
+
+test('a lower threshold never makes a decision milder', () => {
+  const rank = { allow: 0, flag: 1, block: 2 };
+  const scores = fc.tuple(...CATEGORIES.map(() => probability));
+  const actions = fc.tuple(...CATEGORIES.map(() => fc.constantFrom('block', 'flag', 'ignore')));
+  fc.assert(
+    fc.property(
+      scores,
+      actions,
+      fc.constantFrom(...CATEGORIES),
+      probability,
+      probability,
+      (given, chosen, id, a, b) => {
+        const under = (threshold: number) => {
+          const categories = Object.fromEntries(CATEGORIES.map((name, index) => [name, { action: chosen[index] }]));
+          const policy = createPolicy(half, { thresholds: { [id]: threshold } }, rulesOf({ categories }));
+          return rank[decide(given, policy).action];
+        };
+        expect(under(Math.min(a, b))).toBeGreaterThanOrEqual(under(Math.max(a, b)));
+      },
+    ),
   );
 });

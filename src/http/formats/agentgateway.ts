@@ -4,7 +4,7 @@ import { parseWith, wellFormed } from '../classify-request.ts';
 import { errorAnswer } from '../error-answer.ts';
 import { tooManyItems } from '../invalid-field.ts';
 import { createJudgingHandler, verdictHeaders } from '../judging.ts';
-import { type Format, type FormatDependencies, firedCategories, toItems } from './format.ts';
+import { blockReasons, type Format, type FormatDependencies, toItems } from './format.ts';
 
 const messageSchema = z.object({ role: z.string(), content: z.string() });
 export const promptSchema = z.object({ body: z.object({ messages: z.array(messageSchema) }) });
@@ -21,23 +21,23 @@ export const responseSchema = z.object({ body: z.object({ choices: z.array(z.obj
 export const agentgateway: Format = (dependencies) => ({
   toErrorAnswer: errorAnswer,
   routes: [
-    { method: 'POST', path: '/request', handle: createHook(dependencies, promptItems) },
-    { method: 'POST', path: '/response', handle: createHook(dependencies, responseItems) },
+    { method: 'POST', path: '/request', handle: createHook(dependencies, promptItems, 'input') },
+    { method: 'POST', path: '/response', handle: createHook(dependencies, responseItems, 'output') },
   ],
 });
 
 type ToHookItems = (body: unknown, maxItems: number) => ClassifyItem[];
 
-function createHook(dependencies: FormatDependencies, toHookItems: ToHookItems) {
+function createHook(dependencies: FormatDependencies, toHookItems: ToHookItems, direction: 'input' | 'output') {
   return createJudgingHandler(dependencies, async ({ body, exchange, classify }) => {
     const items = toHookItems(body, dependencies.limits.maxItems);
     if (items.length === 0) return { status: 200, body: { action: { reason: 'there is no text' } } };
-    const verdict = await classify({ items, longInput: 'window' });
-    const fired = firedCategories(verdict);
+    const verdict = await classify({ items, direction, longInput: 'window' });
+    const reasons = blockReasons(verdict);
     const action =
-      fired.length === 0
+      reasons.length === 0
         ? { reason: 'no category fired' }
-        : { body: `Blocked by duoguard: ${fired.join(', ')}`, status_code: 403, reason: fired.join(', ') };
+        : { body: `Blocked by duoguard: ${reasons.join(', ')}`, status_code: 403, reason: reasons.join(', ') };
     return { status: 200, headers: verdictHeaders(verdict, exchange), body: { action } };
   });
 }

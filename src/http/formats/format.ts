@@ -1,6 +1,6 @@
 import { DuoguardError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { ItemFailure, ItemVerdict, Verdict } from '../../moderation/contract.ts';
-import { CATEGORIES, type Category } from '../../taxonomy.ts';
+import { CATEGORIES } from '../../taxonomy.ts';
 import { wellFormed } from '../classify-request.ts';
 import type { ToErrorAnswer } from '../error-answer.ts';
 import type { Handler, RouteInfo } from '../exchange.ts';
@@ -49,12 +49,21 @@ function itemError({ index, error }: ItemFailure): DuoguardError {
 }
 
 /**
- * For guardrails, which answer yes or no for all items together. One item that flags decides, even if another failed.
+ * For guardrails, which answer yes or no for all items together. One item that is blocked decides, even if another failed.
  *
- * @returns the categories that fired on any item, empty when all may pass. Throws when an item failed and none flagged.
+ * @returns why: the categories that fired on a blocked item, a denied phrase, a failure that the policy blocks. Empty when
+ * all may pass. Throws when an item failed, the policy says nothing about it, and none is blocked.
  */
-export function firedCategories(verdict: Verdict): Category[] {
-  const judged = verdict.results.filter((result) => 'flagged' in result);
-  if (!judged.some((result) => result.flagged)) requireAllJudged(verdict);
-  return CATEGORIES.filter((id) => judged.some((result) => result.flagged && result.categories[id]));
+export function blockReasons(verdict: Verdict): string[] {
+  const blocked = verdict.results.filter(({ action }) => action === 'block');
+  if (blocked.length === 0) {
+    for (const result of verdict.results) if ('error' in result && result.action === undefined) throw itemError(result);
+    return [];
+  }
+  const judged = blocked.filter((result) => 'flagged' in result);
+  return [
+    ...CATEGORIES.filter((id) => judged.some((result) => result.categories[id])),
+    ...(judged.some((result) => result.denied_phrase !== undefined) ? ['denied phrase'] : []),
+    ...(judged.length < blocked.length ? ['could not be judged'] : []),
+  ];
 }

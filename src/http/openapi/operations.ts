@@ -51,6 +51,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'Inference by one checkpoint, if it is the serving one',
     'KserveInferRequest',
   ),
+  'GET /v1/policies': { tag: 'Judging', summary: 'Policies that a request may name', scope: 'classify' },
   'GET /v1/checkpoints': admin('Checkpoints and their states'),
   'POST /v1/checkpoints/:id/activate': admin('Let a checkpoint serve'),
   'POST /v1/checkpoints/:id/rollback': admin('Go back to a checkpoint'),

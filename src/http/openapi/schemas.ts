@@ -33,11 +33,13 @@ const spanSchema = z.object({
 const itemVerdict = z.object({
   index: z.int().min(0),
   flagged: z.boolean(),
-  action: z.string().describe('`allow` or `block`, or another action of the policy.'),
+  action: z.enum(['allow', 'flag', 'block']).describe('What the policy asks for.'),
   score: probability.describe('The highest score, scaled so that 0.5 is its threshold.'),
   categories: perCategorySchema(z.boolean()).describe('Which categories passed their thresholds.'),
   category_scores: perCategorySchema(probability),
   top_category: z.enum(CATEGORIES),
+  severity: z.enum(['none', 'low', 'medium', 'high']).optional().describe('When the policy has bands.'),
+  denied_phrase: z.int().min(0).optional().describe('Number of the denied phrase of the policy that the text contains.'),
   tokens: z.int().min(0),
   windows: z.int().min(1),
   views: z
@@ -47,7 +49,11 @@ const itemVerdict = z.object({
   spans: z.array(spanSchema).optional().describe('With `explain`: the words that decided.'),
 });
 
-const itemFailure = z.object({ index: z.int().min(0), error: z.object({ code: z.string(), message: z.string() }) });
+const itemFailure = z.object({
+  index: z.int().min(0),
+  error: z.object({ code: z.string(), message: z.string() }),
+  action: z.enum(['allow', 'block']).optional().describe('What the policy asks for when a text cannot be judged.'),
+});
 
 export const classifyAnswer = z.object({
   id: z.string(),
