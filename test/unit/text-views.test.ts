@@ -73,20 +73,7 @@ describe('what has no second reading', () => {
   });
 
   it('any sequence of plain words', () => {
-    const word = fc.constantFrom(
-      'how',
-      'do',
-      'I',
-      'a',
-      'bake',
-      'bread',
-      'at',
-      'home',
-      'please',
-      'über',
-      'naïve',
-      '42',
-    );
+    const word = fc.constantFrom('how', 'do', 'I', 'a', 'bake', 'bread', 'at', 'home', 'please', 'über', 'naïve', '42');
     fc.assert(
       fc.property(fc.array(word, { maxLength: 40 }), (words) => {
         // Three single letters in a row would be a list.
