@@ -16,14 +16,15 @@ import { DISGUISES, type Disguise } from './obfuscate.ts';
 /**
  * Do the views see through disguises, and what do they cost texts that have none?
  *
- *   cost      of preparing and scoring plain texts with views, against without
+ *   cost      of preparing and scoring `--plain` plain texts with views, against without
  *   recall    of unsafe texts in each disguise, with views and without, against the same texts undisguised
  *   alarms    flags on safe texts: what views add to the plain ones, and on the disguised ones
  *
  * Bars: cost below 5 %; recall over all disguises at most 3 points below the plain texts'; at most 1 point more alarms
  * than without views on plain texts.
  *
- *   npx tsx bench/views.bench.ts [--data PATH|seeds] [--lang en] [--texts 300] [--seed 1] [--rounds 5] [--checkpoint ID]
+ *   npx tsx bench/views.bench.ts [--data PATH|seeds] [--lang en] [--texts 300] [--plain 3000] [--seed 1] [--rounds 5]
+ *     [--checkpoint ID]
  */
 
 const DEVELOPMENT_SET = '../shared/data/dev/paper.jsonl.gz';
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     data: { type: 'string' },
     lang: { type: 'string', default: 'en' },
     texts: { type: 'string', default: '300' },
+    plain: { type: 'string', default: '3000' },
     seed: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '5' },
     checkpoint: { type: 'string', default: 'active' },
@@ -54,10 +56,10 @@ await main();
 
 async function main(): Promise<void> {
   const random = seededRandom(Number(values.seed));
-  const samples = await readSamples(values.data ?? defaultData(), random);
+  const { all, samples } = await readSamples(values.data ?? defaultData(), random);
   const checkpoint = await startForEvaluation(await resolveActive('models', values.checkpoint), 1, false);
   try {
-    const cost = await measureCost(checkpoint, samples);
+    const cost = await measureCost(checkpoint, all.slice(0, Number(values.plain)));
     print(
       `views on plain text: ${percent(cost.moreTime)} more time, ${percent(cost.moreTokens)} more tokens to score\n`,
     );
@@ -74,19 +76,20 @@ function defaultData(): string {
   return 'seeds:held-out';
 }
 
-async function readSamples(data: string, random: () => number): Promise<Sample[]> {
-  const all: Sample[] = [];
+/** `all` in random order; `samples` are the first of them. */
+async function readSamples(data: string, random: () => number): Promise<{ all: Sample[]; samples: Sample[] }> {
+  const read: Sample[] = [];
   for await (const { text, unsafe, lang } of (await readDataset(data)).rows()) {
-    if (lang === values.lang) all.push({ text, unsafe: Boolean(unsafe) });
+    if (lang === values.lang) read.push({ text, unsafe: Boolean(unsafe) });
   }
-  const samples = all
+  const all = read
     .map((sample) => ({ sample, key: random() }))
     .sort((a, b) => a.key - b.key)
-    .slice(0, Number(values.texts))
     .map(({ sample }) => sample);
+  const samples = all.slice(0, Number(values.texts));
   const unsafe = samples.filter((sample) => sample.unsafe).length;
   print(`${samples.length} of ${all.length} texts (${values.lang}) of ${data}, ${unsafe} of them unsafe`);
-  return samples;
+  return { all, samples };
 }
 
 interface Cost {
