@@ -129,6 +129,15 @@ describe('Kubernetes manifests', () => {
   });
 });
 
+describe('docs/deploy.md', () => {
+  it('explains every alert and no other', () => {
+    const page = readFileSync(join(ROOT, '../docs/deploy.md'), 'utf8');
+    const explained = [...page.matchAll(/^\| `(Duoguard\w+)` \|/gm)].map(([, name]) => name);
+    const [{ groups }] = parse('prometheus/alerts.yml');
+    expect(explained).toEqual(groups[0].rules.map(({ alert }: Tree) => alert));
+  });
+});
+
 describe('Grafana dashboard', () => {
   const [dashboard] = parse('grafana/dashboards/duoguard.json');
 
