@@ -141,6 +141,8 @@ async function runImage(image) {
       body: '{"input":"How do I bake bread?"}',
     });
     if (answer.status !== 200) fail(`classifying answered ${answer.status}: ${await answer.text()}`);
+    const page = await fetch(`http://127.0.0.1:${PORT}/`);
+    if (page.status !== 200) fail(`the playground answered ${page.status}`);
   } finally {
     server.kill('SIGTERM');
   }
