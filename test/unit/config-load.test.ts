@@ -99,9 +99,14 @@ describe('loadConfig', () => {
 
 describe('printable', () => {
   it('masks keys and shows everything else', () => {
-    const { config } = load(['--api-keys', 'planted-secret-1,planted-secret-2']);
+    const { config } = load(['--api-keys', 'planted-secret-1,planted-secret-2', '--audit-key', 'planted-audit-key']);
     const text = JSON.stringify(printable(config));
     expect(text).not.toContain('planted');
-    expect(JSON.parse(text)).toMatchObject({ api_keys: '[2 hidden]', port: 8080, models_dir: 'models' });
+    expect(JSON.parse(text)).toMatchObject({
+      api_keys: '[2 hidden]',
+      audit_key: '[hidden]',
+      port: 8080,
+      models_dir: 'models',
+    });
   });
 });
