@@ -65,6 +65,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
   let onDisk: string | undefined;
   let loading: string | undefined;
   let change: Promise<void> | undefined;
+  let changes = 0;
   const drains = new Set<Promise<void>>();
   /** What was followed to a checkpoint that was refused. */
   let refusedAttempt: string | undefined;
@@ -76,6 +77,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     change = new Promise((resolve) => {
       done = resolve;
     });
+    changes++;
     loading = id;
     try {
       // Not for long: a request holds its lease no longer than its deadline.
@@ -198,7 +200,12 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     },
 
     async follow() {
+      // What a change in progress writes is its own doing. What was read before or during one is out of date after it.
+      const seenChanges = changes;
+      const outdated = () => change !== undefined || changes !== seenChanges;
+      if (outdated()) return;
       const [written, pointers] = [await readChoice(places), await readPointers(places)];
+      if (outdated()) return;
       const elsewhere = written !== undefined && JSON.stringify(written) !== onDisk ? written : undefined;
       const wanted = elsewhere ?? nextByPointers(pointers);
       if (wanted === undefined) return;
@@ -208,7 +215,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
         return;
       }
       const attempt = await fingerprint(places, wanted);
-      if (attempt === refusedAttempt) return;
+      if (attempt === refusedAttempt || outdated()) return;
       try {
         await exclusively(wanted.id, () => swap(wanted, 'follow', elsewhere === undefined));
         if (elsewhere !== undefined) onDisk = JSON.stringify(elsewhere);

@@ -176,6 +176,20 @@ test('a published pointer is followed; rolling back from it holds until the next
   expect(swaps).toEqual(['start a', 'follow b', 'rollback a', 'follow c']);
 });
 
+test('looking while changes are made undoes none of them', async () => {
+  const { manager, swaps } = createManaged(await createThree());
+  await manager.start('active');
+  let done = false;
+  const looking = (async () => {
+    while (!done) await Promise.all([manager.follow(), new Promise((resolve) => setTimeout(resolve))]);
+  })();
+  const ids = ['b', 'c', 'a', 'b', 'c', 'a', 'b', 'c'];
+  for (const id of ids) await manager.activate(id);
+  done = true;
+  await looking;
+  expect(swaps).toEqual(['start a', ...ids.map((id) => `activate ${id}`)]);
+});
+
 test('a pointer to a refused checkpoint is tried once, and again when the checkpoint changed', async () => {
   const places = await createThree();
   const { manager, registry, corrupt, loads } = createManaged(places);
