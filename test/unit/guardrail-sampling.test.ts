@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CATEGORIES } from '../../src/taxonomy.ts';
 import { formTrainingBatches, paddedLength } from '../../training/guardrail/batches.ts';
-import { type CalibrationRows, calibrateThresholds, flaggedF1 } from '../../training/guardrail/calibrate.ts';
+import {
+  type CalibrationRows,
+  calibrateThresholds,
+  flaggedF1,
+  flaggedRates,
+} from '../../training/guardrail/calibrate.ts';
 import { loadRunState, RunStateError, saveRunState } from '../../training/guardrail/run-state.ts';
 import { type BalanceConfig, epochRows, groupQuotas, type SampleGroup } from '../../training/guardrail/sampling.ts';
 import type { TrainerState } from '../../training/guardrail/trainer.ts';
@@ -157,6 +162,16 @@ describe('calibration', () => {
     }
     return { probabilities, unsafe, weights: new Float32Array(rows).fill(1) };
   }
+
+  it('keeps the limit on false positives, and comes as near as it can to one that nothing keeps', () => {
+    const rows = loudCategory(400);
+    const rate = (maxFalsePositiveRate: number) =>
+      flaggedRates(rows, calibrateThresholds(rows, { minGain: 5e-4, maxFalsePositiveRate })).falsePositiveRate;
+    expect(rate(1)).toBeGreaterThan(0.01);
+    expect(rate(0.01)).toBeLessThanOrEqual(0.01);
+    const always = { ...rows, probabilities: new Float32Array(rows.probabilities.length).fill(1) };
+    expect(calibrateThresholds(always, { minGain: 5e-4, maxFalsePositiveRate: 0 })).toHaveLength(COUNT);
+  });
 
   it('beats every common threshold where categories differ, and stays on its grid', () => {
     const rows = loudCategory(400);

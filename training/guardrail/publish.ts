@@ -10,7 +10,7 @@ import { mergeWindows } from '../../src/text/windows.ts';
 import { averagePrecision } from '../evaluation/metrics.ts';
 import { encodeModel, type OnnxModel } from '../graph/onnx.ts';
 import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
-import { calibrateThresholds, flaggedF1 } from './calibrate.ts';
+import { type CalibrationLimits, calibrateThresholds, flaggedF1 } from './calibrate.ts';
 import { CANARY_TEXTS } from './canary-texts.ts';
 import type { GuardrailConfig } from './config.ts';
 import { type Corpus, CorpusBuilder } from './corpus.ts';
@@ -47,6 +47,9 @@ export interface HeldOutFigures {
   readonly auprc_int8: number;
 }
 
+/** F1 alone would accept one false alarm in four on held-out rows: more than people who are flagged put up with. */
+const LIMITS: CalibrationLimits = { minGain: 5e-4, maxFalsePositiveRate: 0.15 };
+
 /** Exports, quantises, calibrates, proves and publishes. Returns the figures that stand in the manifest. */
 export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigures> {
   const { config, heldOut } = input;
@@ -55,7 +58,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
   const probabilities = await scoreCorpus(models.int8, heldOut, config.threads);
   const weights = balancedWeights(heldOut, config);
   const rows = { probabilities, unsafe: heldOut.unsafe, weights };
-  const thresholds = calibrateThresholds(rows).map((threshold) => Number(threshold.toFixed(4)));
+  const thresholds = calibrateThresholds(rows, LIMITS).map((threshold) => Number(threshold.toFixed(4)));
   const figures = {
     ...heldOutFigures(rows, thresholds),
     auprc_float: auprc(await scoreCorpus(models.float, heldOut, config.threads), heldOut),
