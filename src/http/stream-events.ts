@@ -12,7 +12,7 @@ export interface EventWriter {
   error(error: DuoguardError): Uint8Array;
 }
 
-export function eventWriter(exchange: Exchange): EventWriter {
+export function eventWriter(exchange: Exchange, policy: string): EventWriter {
   const serverSent = /\btext\/event-stream\b/i.test(exchange.request.headers.get('accept') ?? '');
   const encoder = new TextEncoder();
   const write = (name: string, fields: object) => {
@@ -21,12 +21,12 @@ export function eventWriter(exchange: Exchange): EventWriter {
   };
   return {
     contentType: serverSent ? 'text/event-stream' : 'application/x-ndjson',
-    event: (event) => write(event.event, fieldsOf(event, exchange)),
+    event: (event) => write(event.event, fieldsOf(event, exchange, policy)),
     error: (error) => write('error', errorAnswer(error, exchange.requestId).body as object),
   };
 }
 
-function fieldsOf(event: StreamEvent, exchange: Exchange): object {
+function fieldsOf(event: StreamEvent, exchange: Exchange, policy: string): object {
   switch (event.event) {
     case 'verdict': {
       const { index, start, end, context, checkpoint, result } = event;
@@ -43,7 +43,7 @@ function fieldsOf(event: StreamEvent, exchange: Exchange): object {
         id: `cls-${randomUUID()}`,
         model: MODEL_NAME,
         checkpoint: verdict.checkpoint,
-        policy: exchange.judged?.policy,
+        policy,
         ...judgement(result),
         offset_unit: 'codepoint',
         length: codePoints,

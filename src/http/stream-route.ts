@@ -1,6 +1,6 @@
 import type { RunningDigest } from '../audit/text-digest.ts';
 import { DuoguardError } from '../errors.ts';
-import { DEFAULT_POLICY, type StreamClassifier, type StreamEvent } from '../moderation/contract.ts';
+import { DEFAULT_POLICY, type StreamClassifier, type StreamEvent, type StreamVerdict } from '../moderation/contract.ts';
 import type { Answer, StreamEnd } from './answer.ts';
 import { deadlineMs } from './deadline.ts';
 import { toDuoguardError } from './error-answer.ts';
@@ -99,30 +99,39 @@ function streamAnswer(
   ending: StreamEnding,
   digest: RunningDigest | undefined,
 ): Answer {
-  const writer = eventWriter(exchange);
+  const writer = eventWriter(exchange, policy);
+  let soFar: StreamVerdict | undefined;
+  let over = false;
+  /** What was judged counts, however the stream ended: a client may leave because of a flag. */
+  const end = (error: StreamEnd) => {
+    if (over) return;
+    over = true;
+    if (soFar !== undefined) {
+      exchange.judged = { verdict: soFar, policy, ...(digest && { texts: [digest.end()] }) };
+    }
+    ending.end(error);
+  };
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await events.next();
           if (done) {
-            ending.end(undefined);
+            end(undefined);
             return controller.close();
           }
-          if (value.event === 'done') {
-            exchange.judged = { verdict: value.verdict, policy, ...(digest && { texts: [digest.end()] }) };
-          }
+          if (value.event === 'verdict') soFar = value.soFar;
           controller.enqueue(writer.event(value));
         } catch (thrown) {
           const error = toDuoguardError(thrown);
-          ending.end(error);
+          end(error);
           controller.enqueue(writer.error(error));
           controller.close();
         }
       },
       async cancel() {
         ending.abort(new DuoguardError('client_closed'));
-        ending.end(new DuoguardError('client_closed'));
+        end(new DuoguardError('client_closed'));
         await events.return();
       },
     },

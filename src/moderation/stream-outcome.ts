@@ -45,10 +45,7 @@ export class StreamOutcome {
   /** At least one window has been added. */
   finish(): StreamEvent[] {
     const released = this.#release([]);
-    return [
-      ...released,
-      { event: 'done', codePoints: this.#judged, released: this.#released, verdict: this.#soFar() },
-    ];
+    return [...released, { event: 'done', codePoints: this.#judged, released: this.#released, verdict: this.#soFar() }];
   }
 
   #soFar(): StreamVerdict {

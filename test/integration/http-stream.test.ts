@@ -271,6 +271,18 @@ describe('a client that leaves', () => {
     await drain({ servers: [under.server], lifecycle: under.lifecycle, delayMs: 0, timeoutMs: 20_000 });
   });
 
+  it('because of a flag is counted with what was judged', async () => {
+    const under = await serve();
+    const client = await open(under.port);
+    client.line({ chunk_tokens: 1, context_tokens: 0 });
+    client.line('calm hateful calm');
+    await until(() => client.reader.events.some(({ event }) => event === 'flag'));
+    client.socket.destroy();
+    const metrics = await settledMetrics(under, 'request_failures_total{reason="client_closed"} 1');
+    expect(metrics).toContain('guardrail_decisions_total{policy="default",action="block"} 1');
+    expect(metrics).toContain('guardrail_category_flags_total{category="hate",policy="default"} 1');
+  });
+
   it('that does not read its events is not read from either', async () => {
     const under = await serve({
       limits: { maxBodyBytes: 100_000_000, maxItems: 1, requestTimeoutMs: 20_000, streamTimeoutMs: 20_000 },
