@@ -39,7 +39,11 @@ const itemVerdict = z.object({
   category_scores: perCategorySchema(probability),
   top_category: z.enum(CATEGORIES),
   severity: z.enum(['none', 'low', 'medium', 'high']).optional().describe('When the policy has bands.'),
-  denied_phrase: z.int().min(0).optional().describe('Number of the denied phrase of the policy that the text contains.'),
+  denied_phrase: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Number of the denied phrase of the policy that the text contains.'),
   tokens: z.int().min(0),
   windows: z.int().min(1),
   views: z
