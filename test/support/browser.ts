@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 /** Of `CHROMIUM`, or the first one of the search path. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const candidates = [
     process.env['CHROMIUM'] ?? [],
     (process.env['PATH'] ?? '').split(delimiter).flatMap((directory) => NAMES.map((name) => join(directory, name))),

@@ -18,7 +18,7 @@ export function createOpenApiHandler(version: string, routes: readonly Described
 }
 
 /** OpenAPI 3.1 of exactly these routes. */
-export function openApiDocument(version: string, routes: readonly DescribedRoute[]) {
+function openApiDocument(version: string, routes: readonly DescribedRoute[]) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const { method, path } of routes) {
     const pattern = path.replace(/:(\w+)/g, '{$1}');
