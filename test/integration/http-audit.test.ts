@@ -70,7 +70,9 @@ describe('the audit log', () => {
 
   it('has one line for a stream, of all its text', async () => {
     const { app, entries } = createAudited();
-    const body = ['a calm beginning ', 'and a hateful ', 'end'].map((delta) => JSON.stringify({ text: delta })).join('\n');
+    const body = ['a calm beginning ', 'and a hateful ', 'end']
+      .map((delta) => JSON.stringify({ text: delta }))
+      .join('\n');
     const answer = await app.request('/classify/stream', {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson' },
