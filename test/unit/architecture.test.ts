@@ -103,3 +103,19 @@ describe('the arrow of src/', () => {
     expect(violations(new Map([...sources, [path, source]]))).toHaveLength(1);
   });
 });
+
+describe('packages of the server', () => {
+  const manifest = JSON.parse(readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const packageOf = (target: string) => target.split('/', target.startsWith('@') ? 2 : 1).join('/');
+
+  it('are installed without the development ones too', () => {
+    const code = [...sources.values()].map((source) => source.replaceAll(/\/\*[^]*?\*\//g, ''));
+    const statements = code.flatMap((source) => source.match(/^(?:import|export) [^]*?;$/gm) ?? []);
+    const packages = new Set(statements.flatMap(importsOf).filter((target) => !/^(\.|node:)/.test(target)));
+    expect(packages).toContain('hono');
+    const missing = [...packages].map(packageOf).filter((name) => !Object.hasOwn(manifest.dependencies, name));
+    expect(missing).toEqual([]);
+  });
+});
