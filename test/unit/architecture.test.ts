@@ -111,8 +111,8 @@ describe('packages of the server', () => {
   const packageOf = (target: string) => target.split('/', target.startsWith('@') ? 2 : 1).join('/');
 
   it('are installed without the development ones too', () => {
-    const code = [...sources.values()].map((source) => source.replaceAll(/\/\*[^]*?\*\//g, ''));
-    const statements = code.flatMap((source) => source.match(/^(?:import|export) [^]*?;$/gm) ?? []);
+    const code = [...sources.values()].map((source) => source.replaceAll(/\/\*[\s\S]*?\*\//g, ''));
+    const statements = code.flatMap((source) => source.match(/^(?:import|export) [\s\S]*?;$/gm) ?? []);
     const packages = new Set(statements.flatMap(importsOf).filter((target) => !/^(\.|node:)/.test(target)));
     expect(packages).toContain('hono');
     const missing = [...packages].map(packageOf).filter((name) => !Object.hasOwn(manifest.dependencies, name));
