@@ -12,12 +12,15 @@ import { createRateLimits } from './http/rate-limits.ts';
 import { drain, type ListeningServer, listen } from './http/server.ts';
 import type { CheckpointInfo } from './http/status-routes.ts';
 import { createClassifier } from './moderation/classify.ts';
+import type { Classifier } from './moderation/contract.ts';
 import { createStreamClassifier } from './moderation/stream.ts';
 import { countingTokens } from './moderation/token-counter.ts';
+import { traceStages } from './moderation/traced.ts';
 import { openPolicies } from './policy/policies.ts';
 import { serveCheckpoints } from './serve-checkpoints.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { openTracing } from './telemetry/tracing.ts';
 import { packageRoot } from './version.ts';
 
 export interface RunningServer {
@@ -58,11 +61,16 @@ export async function startServer(config: Config, logger: Logger, version: strin
       logger.error({ err: error }, 'policies stay as they were');
     },
   });
+  const tracing = await openTracing({ endpoint: config.otlp_endpoint, version, logger });
+  const traced = (judging: Classifier) => (tracing === undefined ? judging : traceStages(judging));
   const classifier = createClassifier({ registry, policies });
   const checkpoints = serveCheckpoints(config, registry, metrics, logger);
   const dependencies: AppDependencies = {
-    classifier: checkpoints.withTrials(classifier),
-    streamClassifier: createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) }),
+    classifier: traced(checkpoints.withTrials(classifier)),
+    streamClassifier: createStreamClassifier({
+      classifier: traced(classifier),
+      tokenCounter: () => countingTokens(registry),
+    }),
     checkpoint: () => describeCheckpoint(registry),
     checkpoints: checkpoints.admin,
     policies,
@@ -71,6 +79,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
     logger,
     version,
     audit,
+    tracing,
     authorize: createAuthorize(() => keys.current),
     cors: createCors(config.cors_origins),
     countRequest: createRateLimits({
@@ -117,6 +126,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       keys.close();
       policies.close();
       await closeAudit();
+      await tracing?.close();
     },
   };
 }

@@ -7,6 +7,7 @@ import type { DuoguardError } from '../errors.ts';
 import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { RequestTrace, Tracing } from '../telemetry/tracing.ts';
 import type { Answer } from './answer.ts';
 import type { Cors } from './cors.ts';
 import { errorAnswer, type ToErrorAnswer, toDuoguardError } from './error-answer.ts';
@@ -24,6 +25,8 @@ export interface Exchange {
   readonly remoteAddress: string | undefined;
   /** Sent with whatever answer there will be. Lower-case names; those of the answer itself win. */
   readonly answerHeaders: Record<string, string>;
+  /** Where the request is traced. */
+  readonly trace?: RequestTrace | undefined;
   /** Calls back if the connection ends before the answer is sent. */
   onClientLeft(listener: () => void): void;
   /** Names the API key of the request, once it is known. */
@@ -86,6 +89,7 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
       };
       metrics.requestStarted();
       lifecycle.requestStarted();
+        trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
       const answer = await answerTo(exchange, logLevel === 'debug' ? handle : rated(handle), toErrorAnswer);
       const end = (error: DuoguardError | undefined) => record(exchange, { route, logLevel }, answer.status, error);
       if (answer.ended === undefined) end(answer.error);
@@ -97,6 +101,12 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
   function rated(handle: Handler): Handler {
     return (exchange) => {
       countRequest(exchange);
+  function startTrace(request: Request, route: string, requestId: string, startedAt: number) {
+    if (tracing === undefined) return undefined;
+    const traceparent = request.headers.get('traceparent');
+    return tracing.startRequest({ route, method: request.method, requestId, startedAt, traceparent });
+  }
+
       return handle(exchange);
     };
   }
@@ -121,7 +131,8 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
       logger.error({ request_id: exchange.requestId, route, err: error }, 'request failed');
     }
     const milliseconds = performance.now() - exchange.startedAt;
-    const { judged } = exchange;
+    const { judged, trace } = exchange;
+    trace?.end({ status, errorCode: error?.code, policy: judged?.policy });
     metrics.recordRequest({
       route,
       method: exchange.request.method,
@@ -140,6 +151,7 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
     });
     if (judged?.texts !== undefined) {
       const { requestId, keyId } = exchange;
+      ...(trace === undefined ? {} : { trace_id: trace.traceId }),
       audit?.record({ requestId, route, keyId, ...judged, texts: judged.texts });
     }
   }

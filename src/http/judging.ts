@@ -56,7 +56,9 @@ export function createJudgingHandler(
           requirePolicy(policies, request.policy);
           const routingKey = exchange.request.headers.get('x-routing-key');
           const routed = routingKey === null ? request : { ...request, routingKey };
-          const verdict = await deadline.limit(classifier.classify({ ...routed, signal: deadline.signal }));
+          const { trace } = exchange;
+          const traced = trace === undefined ? routed : { ...routed, trace };
+          const verdict = await deadline.limit(classifier.classify({ ...traced, signal: deadline.signal }));
           const texts = audit && { texts: request.items.map(audit.digest) };
           exchange.judged = { verdict, policy: request.policy ?? DEFAULT_POLICY, ...texts };
           return verdict;

@@ -40,7 +40,9 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
       requirePolicy(dependencies.policies, asked.policy);
       const digest = audit?.startDigest();
       const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
-      const events = streamClassifier.classifyStream(deltas, settings, asked, signal);
+      const { trace } = exchange;
+      const traced = trace === undefined ? asked : { ...asked, trace };
+      const events = streamClassifier.classifyStream(deltas, settings, traced, signal);
       return streamAnswer(events, asked.policy ?? DEFAULT_POLICY, exchange, ending, digest);
     } catch (error) {
       ending.end(undefined);

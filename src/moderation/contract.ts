@@ -32,8 +32,15 @@ export interface ClassifyRequest {
   readonly explain?: boolean;
   /** While a checkpoint is on trial, requests with the same key are judged by the same one. Default: by chance. */
   readonly routingKey?: string;
+  /** Told of the verdict, when the request is traced. */
+  readonly trace?: StageTrace;
   /** Fires when the client left, the deadline passed or the server gives up; queued work is dropped before it runs. */
   readonly signal: AbortSignal;
+}
+
+export interface StageTrace {
+  /** @param began `performance.now()` when judging began; the verdict has how long each stage took. */
+  judged(began: number, verdict: Verdict): void;
 }
 
 /** How a text was read: its normalised form, as it came, or with one kind of disguise taken off. */

@@ -29,6 +29,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const WRAPPED: Readonly<Record<string, string>> = {
   'prom-client': 'telemetry/metrics.ts',
   pino: 'telemetry/logger.ts',
+  '@opentelemetry/api': 'telemetry/otlp-tracing.ts',
+  '@opentelemetry/core': 'telemetry/otlp-tracing.ts',
+  '@opentelemetry/exporter-trace-otlp-proto': 'telemetry/otlp-tracing.ts',
+  '@opentelemetry/resources': 'telemetry/otlp-tracing.ts',
+  '@opentelemetry/sdk-trace-base': 'telemetry/otlp-tracing.ts',
   yaml: 'policy/policy-file.ts',
   'onnxruntime-node': 'inference/session.ts',
   '@hono/node-server': 'http/server.ts',
