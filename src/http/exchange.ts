@@ -52,6 +52,7 @@ export interface ObserverDependencies {
   readonly cors: Cors;
   readonly countRequest: CountRequest;
   readonly audit?: Audit | undefined;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What the Node adapter hands to a handler; nothing when the app is called without a port. */
@@ -75,21 +76,24 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
  * Wraps a handler: request id, errors to answers, one metrics record, one log line. It stands where middleware would,
  * because hono runs a route that has a single handler without composing promises around it.
  */
-export function createObserver({ metrics, logger, lifecycle, cors, countRequest, audit }: ObserverDependencies) {
+export function createObserver(dependencies: ObserverDependencies) {
+  const { metrics, logger, lifecycle, cors, countRequest, audit, tracing } = dependencies;
   return ({ route, logLevel, toErrorAnswer = errorAnswer }: RouteInfo, handle: Handler): ObservedHandler =>
     async (context) => {
       const request = context.req.raw;
+      const startedAt = performance.now();
+      const requestId = requestIdOf(request);
       const exchange: Exchange = {
         request,
-        requestId: requestIdOf(request),
-        startedAt: performance.now(),
+        requestId,
+        startedAt,
         remoteAddress: (context.env as Connection | undefined)?.incoming?.socket.remoteAddress,
         answerHeaders: { ...SECURITY_HEADERS, ...cors.headersFor(request) },
+        trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
         onClientLeft: (listener) => whenClientLeaves(context, listener),
       };
       metrics.requestStarted();
       lifecycle.requestStarted();
-        trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
       const answer = await answerTo(exchange, logLevel === 'debug' ? handle : rated(handle), toErrorAnswer);
       const end = (error: DuoguardError | undefined) => record(exchange, { route, logLevel }, answer.status, error);
       if (answer.ended === undefined) end(answer.error);
@@ -97,16 +101,16 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
       return toResponse(answer, exchange, lifecycle.closing);
     };
 
-  /** Not for what is read every few seconds by the machine it runs on, and costs nothing. */
-  function rated(handle: Handler): Handler {
-    return (exchange) => {
-      countRequest(exchange);
   function startTrace(request: Request, route: string, requestId: string, startedAt: number) {
     if (tracing === undefined) return undefined;
     const traceparent = request.headers.get('traceparent');
     return tracing.startRequest({ route, method: request.method, requestId, startedAt, traceparent });
   }
 
+  /** Not for what is read every few seconds by the machine it runs on, and costs nothing. */
+  function rated(handle: Handler): Handler {
+    return (exchange) => {
+      countRequest(exchange);
       return handle(exchange);
     };
   }
@@ -147,11 +151,11 @@ export function createObserver({ metrics, logger, lifecycle, cors, countRequest,
       status,
       duration_ms: rounded(milliseconds),
       error: error?.code,
+      ...(trace === undefined ? {} : { trace_id: trace.traceId }),
       ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
     });
     if (judged?.texts !== undefined) {
       const { requestId, keyId } = exchange;
-      ...(trace === undefined ? {} : { trace_id: trace.traceId }),
       audit?.record({ requestId, route, keyId, ...judged, texts: judged.texts });
     }
   }
