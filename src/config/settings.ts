@@ -222,6 +222,15 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_AUDIT_FILES',
     description: 'Files of the audit log that are kept, the one being written included.',
   }),
+  otlp_endpoint: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
+    .refine((url) => !/\/\/[^/]*@/.test(url), 'credentials belong into OTEL_EXPORTER_OTLP_HEADERS')
+    .optional()
+    .register(settingInfo, {
+      kind: 'string',
+      env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+      description: 'Base address of an OpenTelemetry collector that traces are sent to over HTTP. None unless set.',
+    }),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_LOG_LEVEL',
@@ -245,12 +254,3 @@ export function flagOf(key: SettingKey): string {
 export function isSettingKey(key: string): key is SettingKey {
   return Object.hasOwn(configSchema.shape, key);
 }
-  otlp_endpoint: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
-    .refine((url) => !/\/\/[^/]*@/.test(url), 'credentials belong into OTEL_EXPORTER_OTLP_HEADERS')
-    .optional()
-    .register(settingInfo, {
-      kind: 'string',
-      env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
-      description: 'Base address of an OpenTelemetry collector that traces are sent to over HTTP. None unless set.',
-    }),
