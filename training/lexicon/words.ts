@@ -11,6 +11,23 @@ export function writtenWordsOf(text: string): string[] {
   return Array.from(text.matchAll(WORD), ([word]) => word.replaceAll('’', "'"));
 }
 
+/** A word, how it is written, and where it stands in its text. */
+export interface WordSpan {
+  readonly word: string;
+  readonly written: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export function wordSpansOf(text: string): WordSpan[] {
+  return Array.from(text.matchAll(WORD), ({ 0: written, index }) => ({
+    word: fold(written),
+    written,
+    start: index,
+    end: index + written.length,
+  }));
+}
+
 /**
  * Replaces words of `text`, which `replacement` gets in lower case; whatever stands between words stays. `undefined`
  * keeps a word, `null` drops it and the space before it.
@@ -33,7 +50,8 @@ function fold(word: string): string {
   return word.toLowerCase().replaceAll('’', "'");
 }
 
-function likeCase(model: string, word: string): string {
+/** `word` with the capitals of `model`: all, the first, or its own. */
+export function likeCase(model: string, word: string): string {
   if (model.length > 1 && model === model.toUpperCase() && model !== model.toLowerCase()) return word.toUpperCase();
   const [first = ''] = word;
   const capital = model[0] !== model[0]?.toLowerCase();
