@@ -46,6 +46,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
     key: config.audit_key,
     maxBytes: config.audit_max_bytes,
     maxFiles: config.audit_files,
+    language: config.audit_language === 'on',
     onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; its lines wait'),
     onLost: metrics.recordAuditLost,
   });

@@ -1,4 +1,6 @@
+import type { ErrorCode } from '../errors.ts';
 import type { ClassifyItem, ItemFailure, ItemVerdict, Verdict } from '../moderation/contract.ts';
+import type { DetectLanguage } from '../text/language.ts';
 import { renderItem } from '../text/render.ts';
 import type { AuditFile } from './audit-file.ts';
 import { createRunningDigest, type RunningDigest, type TextDigest } from './text-digest.ts';
@@ -14,6 +16,14 @@ export interface AuditedRequest {
   readonly verdict: Verdict;
   /** One for each result. */
   readonly texts: readonly TextDigest[];
+  /** Why a stream ended before it was done. */
+  readonly cut?: ErrorCode | undefined;
+}
+
+export interface AuditSettings {
+  readonly now?: () => Date;
+  /** Left out: lines have no language. */
+  readonly detectLanguage?: DetectLanguage | undefined;
 }
 
 /** Who was judged how, by what: one JSON line for each text, which itself is in none. */
@@ -25,15 +35,19 @@ export interface Audit {
 }
 
 /** @param key of the HMAC: who has it and a text can look the text up, who has only the log can guess nothing. */
-export function createAudit(key: string, file: Pick<AuditFile, 'append'>, now: () => Date = () => new Date()): Audit {
+export function createAudit(
+  key: string,
+  file: Pick<AuditFile, 'append'>,
+  { now = () => new Date(), detectLanguage }: AuditSettings = {},
+): Audit {
   return {
     digest(item) {
-      const digest = createRunningDigest(key);
+      const digest = createRunningDigest(key, detectLanguage);
       digest.update(renderItem(item));
       return digest.end();
     },
-    startDigest: () => createRunningDigest(key),
-    record({ requestId, route, keyId, policy, verdict, texts }) {
+    startDigest: () => createRunningDigest(key, detectLanguage),
+    record({ requestId, route, keyId, policy, verdict, texts, cut }) {
       const time = now().toISOString();
       for (const [index, result] of verdict.results.entries()) {
         const line = {
@@ -46,6 +60,7 @@ export function createAudit(key: string, file: Pick<AuditFile, 'append'>, now: (
           index,
           ...texts[index],
           ...decision(result),
+          ...(cut === undefined ? {} : { cut }),
         };
         file.append(JSON.stringify(line));
       }

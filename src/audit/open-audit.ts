@@ -1,4 +1,5 @@
 import { DuoguardError } from '../errors.ts';
+import { loadLanguageDetector } from '../text/language.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { type AuditFileOptions, openAuditFile } from './audit-file.ts';
 
@@ -11,10 +12,12 @@ export interface OpenAudit {
 export interface AuditOptions extends Omit<AuditFileOptions, 'path'> {
   readonly path: string | undefined;
   readonly key: string | undefined;
+  /** Whether lines name the language of the text. */
+  readonly language: boolean;
 }
 
 /** Throws `invalid_config` when there is a path and no key, or the file cannot be written. */
-export async function openAudit({ path, key, ...options }: AuditOptions): Promise<OpenAudit> {
+export async function openAudit({ path, key, language, ...options }: AuditOptions): Promise<OpenAudit> {
   if (path === undefined) return { audit: undefined, close: async () => {} };
   if (key === undefined) {
     throw new DuoguardError('invalid_config', { message: 'audit_key: is needed with audit_path.' });
@@ -25,5 +28,6 @@ export async function openAudit({ path, key, ...options }: AuditOptions): Promis
       cause: error,
     });
   });
-  return { audit: createAudit(key, file), close: file.close };
+  const detectLanguage = language ? await loadLanguageDetector() : undefined;
+  return { audit: createAudit(key, file, { detectLanguage }), close: file.close };
 }

@@ -222,6 +222,11 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_AUDIT_FILES',
     description: 'Files of the audit log that are kept, the one being written included.',
   }),
+  audit_language: z.enum(['on', 'off']).default('on').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_AUDIT_LANGUAGE',
+    description: 'Whether the audit log names the language of each text, which takes time and memory to tell.',
+  }),
   otlp_endpoint: z
     .url({ protocol: /^https?$/, error: 'expected an http or https address' })
     .refine((url) => !/\/\/[^/]*@/.test(url), 'credentials belong into OTEL_EXPORTER_OTLP_HEADERS')

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { Audit } from '../audit/audit.ts';
 import type { TextDigest } from '../audit/text-digest.ts';
-import type { DuoguardError } from '../errors.ts';
+import type { DuoguardError, ErrorCode } from '../errors.ts';
 import type { Verdict } from '../moderation/contract.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -40,6 +40,8 @@ export interface Judged {
   readonly policy: string;
   /** One for each result, when there is an audit. */
   readonly texts?: readonly TextDigest[];
+  /** Why a stream ended before it was done. */
+  readonly cut?: ErrorCode;
 }
 
 export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;

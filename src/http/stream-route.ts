@@ -109,7 +109,8 @@ function streamAnswer(
     if (over) return;
     over = true;
     if (soFar !== undefined) {
-      exchange.judged = { verdict: soFar, policy, ...(digest && { texts: [digest.end()] }) };
+      const cut = error && { cut: error.code };
+      exchange.judged = { verdict: soFar, policy, ...(digest && { texts: [digest.end()] }), ...cut };
     }
     ending.end(error);
   };

@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../src/audit/audit.ts';
 import { openAudit } from '../../src/audit/open-audit.ts';
 import { createRunningDigest } from '../../src/audit/text-digest.ts';
+import { DuoguardError } from '../../src/errors.ts';
 import type { ClassifyItem } from '../../src/moderation/contract.ts';
 import { CATEGORIES } from '../../src/taxonomy.ts';
+import { loadLanguageDetector } from '../../src/text/language.ts';
 import { createAppUnderTest, post } from '../support/app-under-test.ts';
 import { createClassifierDouble, verdictFor } from '../support/classifier-double.ts';
 
@@ -14,7 +16,7 @@ const hmac = (text: string) => createHmac('sha256', KEY).update(text, 'utf8').di
 
 function createAudited(overrides: Parameters<typeof createAppUnderTest>[0] = {}) {
   const written: string[] = [];
-  const audit = createAudit(KEY, { append: (line) => written.push(line) }, () => new Date(0));
+  const audit = createAudit(KEY, { append: (line) => written.push(line) }, { now: () => new Date(0) });
   const under = createAppUnderTest({ audit, ...overrides });
   return { ...under, written, entries: () => written.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
@@ -90,6 +92,53 @@ describe('the audit log', () => {
     ]);
   });
 
+  it.each(['stop', 'break'])('says of a stream that ended early why, and what was judged until then: %s', async (how) => {
+    let judged = 0;
+    const classifier = createClassifierDouble((request) =>
+      how === 'break' && judged++ > 0
+        ? Promise.reject(new DuoguardError('inference_failed'))
+        : Promise.resolve(verdictFor(request)),
+    );
+    const { app, entries } = createAudited({ classifier });
+    let send: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        send = controller;
+      },
+    });
+    const delta = (text: string) => send?.enqueue(new TextEncoder().encode(text));
+    delta('a hateful ');
+    const answer = await app.request('/classify/stream?chunk_tokens=2&context_tokens=0', {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain('"verdict"');
+    if (how === 'stop') await reader.cancel();
+    else {
+      delta('second part ');
+      while (!(await reader.read()).done);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const cut = how === 'stop' ? 'client_closed' : 'inference_failed';
+    const text = how === 'stop' ? 'a hateful ' : 'a hateful second part ';
+    expect(entries()).toEqual([expect.objectContaining({ cut, flagged: true, windows: 1, hmac: hmac(text) })]);
+  });
+
+  it('names languages when somebody can tell them', async () => {
+    const written: string[] = [];
+    const detectLanguage = await loadLanguageDetector();
+    const audit = createAudit(KEY, { append: (line) => written.push(line) }, { detectLanguage });
+    const under = createAppUnderTest({ audit });
+    await under.classify({ input: ['Das ist ein ganz gewöhnlicher deutscher Satz.', '12345'] });
+    const stream = { 'content-type': 'text/plain' };
+    await (await under.app.request('/classify/stream', post('Ceci est une phrase tout à fait normale.', stream))).text();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(written.map((line) => JSON.parse(line).language)).toEqual(['de', null, 'fr']);
+  });
+
   it('names the code of an item that failed, and has nothing of a request that was refused', async () => {
     const classifier = createClassifierDouble(async (request) => ({
       ...verdictFor(request),
@@ -122,7 +171,7 @@ describe('the audit log', () => {
   });
 
   it('is not opened without a key, or where it cannot be', async () => {
-    const options = { maxBytes: 1024, maxFiles: 1, onError: () => {}, onLost: () => {} };
+    const options = { maxBytes: 1024, maxFiles: 1, language: false, onError: () => {}, onLost: () => {} };
     expect((await openAudit({ ...options, path: undefined, key: KEY })).audit).toBeUndefined();
     const code = 'invalid_config';
     await expect(openAudit({ ...options, path: '/nowhere/at/all', key: undefined })).rejects.toMatchObject({ code });
