@@ -11,7 +11,17 @@ const MAX_DEPTH = 32;
 /** The JSON body. Throws `unsupported_media_type`, `payload_too_large`, `invalid_json`, `request_timeout` or `client_closed`. */
 export async function readJson(request: Request, maxBytes: number, deadline: Deadline): Promise<unknown> {
   requireJson(request.headers);
+  return parseJson(await readWithin(request, maxBytes, deadline));
+}
+
+/** For clients that send nothing, or JSON without saying so: `{}` for an empty body. Throws like `readJson`. */
+export async function readOptionalJson(request: Request, maxBytes: number, deadline: Deadline): Promise<unknown> {
+  if (request.headers.has('content-type')) requireJson(request.headers);
   const bytes = await readWithin(request, maxBytes, deadline);
+  return bytes.length === 0 ? {} : parseJson(bytes);
+}
+
+function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new DuoguardError('invalid_json', { message: 'The body is not valid UTF-8.' });
   const text = bytes.toString('utf8');
   if (isDeeperThan(text, MAX_DEPTH)) {

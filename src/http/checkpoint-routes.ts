@@ -3,6 +3,14 @@ import type { Exchange, Handler } from './exchange.ts';
 import type { FormatRoute } from './formats/format.ts';
 import { invalidField } from './invalid-field.ts';
 
+/** A checkpoint, as far as a route looks into it. The rest is JSON too. */
+export interface ListedCheckpoint {
+  readonly id: string;
+  readonly state: string;
+  /** Why it was refused the last time. */
+  readonly rejected: { readonly message: string } | null;
+}
+
 /** What the routes ask of whoever keeps the checkpoints. Each change resolves when it has taken effect. */
 export interface CheckpointAdmin {
   /** JSON values. */
@@ -10,7 +18,7 @@ export interface CheckpointAdmin {
     readonly active: string | null;
     /** The candidate that takes part in the traffic, with what is known of it so far. */
     readonly trial: unknown;
-    readonly checkpoints: readonly unknown[];
+    readonly checkpoints: readonly ListedCheckpoint[];
   }>;
   activate(id: string): Promise<void>;
   /** Of the active one, or of the one on trial. */

@@ -19,7 +19,7 @@ describe('KServe v2', () => {
   });
 
   it.each([
-    ['/v2', { name: 'duoguard', version: '0.0.0-test', extensions: [] }],
+    ['/v2', { name: 'duoguard', version: '0.0.0-test', extensions: ['model_repository'] }],
     ['/v2/health/live', { live: true }],
     ['/v2/health/ready', { ready: true }],
     ['/v2/models/duoguard/ready', { name: 'duoguard', ready: true }],

@@ -1,6 +1,7 @@
 import { DuoguardError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { ItemFailure, ItemVerdict, Verdict } from '../../moderation/contract.ts';
 import { CATEGORIES } from '../../taxonomy.ts';
+import type { CheckpointAdmin } from '../checkpoint-routes.ts';
 import { wellFormed } from '../classify-request.ts';
 import type { ToErrorAnswer } from '../error-answer.ts';
 import type { Handler, RouteInfo } from '../exchange.ts';
@@ -8,7 +9,7 @@ import { invalidField, tooManyItems } from '../invalid-field.ts';
 import type { JudgingDependencies } from '../judging.ts';
 import type { InfoDependencies } from '../status-routes.ts';
 
-export type FormatDependencies = JudgingDependencies & InfoDependencies;
+export type FormatDependencies = JudgingDependencies & InfoDependencies & { readonly checkpoints: CheckpointAdmin };
 
 export interface FormatRoute {
   readonly method: 'GET' | 'POST';

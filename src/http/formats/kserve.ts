@@ -9,6 +9,7 @@ import { invalidField } from '../invalid-field.ts';
 import { createJudgingHandler, MODEL_NAME, verdictHeaders } from '../judging.ts';
 import { createReadyz } from '../status-routes.ts';
 import { type Format, type FormatDependencies, requireAllJudged, toItems } from './format.ts';
+import { repositoryRoutes } from './kserve-repository.ts';
 
 const MODEL = `/v2/models/${MODEL_NAME}`;
 const OUTPUTS = ['probabilities', 'flagged'] as const;
@@ -30,7 +31,7 @@ export const requestSchema = z.object({
 
 type InferInput = z.infer<typeof requestSchema>['inputs'][number];
 
-/** KServe's Open Inference Protocol, version 2, over REST and without its binary extension. */
+/** KServe's Open Inference Protocol, version 2, over REST, with the repository and without the binary extension. */
 export const kserve: Format = (dependencies) => {
   const requireReady = createReadyz(dependencies.lifecycle);
   const infer = createInfer(dependencies);
@@ -41,7 +42,7 @@ export const kserve: Format = (dependencies) => {
       {
         method: 'GET',
         path: '/v2',
-        handle: () => ok({ name: 'duoguard', version: dependencies.version, extensions: [] }),
+        handle: () => ok({ name: 'duoguard', version: dependencies.version, extensions: ['model_repository'] }),
       },
       { method: 'GET', path: '/v2/health/live', handle: () => ok({ live: true }), logLevel: 'debug' },
       {
@@ -65,6 +66,7 @@ export const kserve: Format = (dependencies) => {
       },
       { method: 'POST', path: `${MODEL}/infer`, handle: infer },
       { method: 'POST', path: `${MODEL}/versions/:version/infer`, handle: infer },
+      ...repositoryRoutes(dependencies),
     ],
   };
 };

@@ -20,6 +20,11 @@ const judging = (tag: string, summary: string, request: SchemaName, answer?: Sch
 
 const status = (summary: string): Operation => ({ tag: 'Operation', summary });
 const kserve = (summary: string): Operation => ({ tag: 'KServe v2', summary });
+const repository = (summary: string, request: SchemaName): Operation => ({
+  ...kserve(summary),
+  request,
+  scope: 'admin',
+});
 const admin = (summary: string): Operation => ({ tag: 'Checkpoints', summary, scope: 'admin' });
 
 /** By method and the pattern of the route. A route that is missing here is listed without words. */
@@ -50,6 +55,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'KServe v2',
     'Inference by one checkpoint, if it is the serving one',
     'KserveInferRequest',
+  ),
+  'POST /v2/repository/index': repository('Checkpoints as versions of the model', 'KserveIndexRequest'),
+  'POST /v2/repository/models/:model/load': repository('Let a checkpoint serve', 'KserveVersionRequest'),
+  'POST /v2/repository/models/:model/unload': repository(
+    'Serve what served before a checkpoint, or end its trial',
+    'KserveVersionRequest',
   ),
   'GET /v1/policies': { tag: 'Judging', summary: 'Policies that a request may name', scope: 'classify' },
   'GET /v1/checkpoints': admin('Checkpoints and their states'),

@@ -3,6 +3,7 @@ import { CATEGORIES, type PerCategory, perCategory } from '../../taxonomy.ts';
 import { classifyBodySchema, conversationSchema, pairSchema } from '../classify-request.ts';
 import { promptSchema, responseSchema } from '../formats/agentgateway.ts';
 import { requestSchema as kserveRequest } from '../formats/kserve.ts';
+import { indexSchema as kserveIndex, versionSchema as kserveVersion } from '../formats/kserve-repository.ts';
 import { requestSchema as litellmRequest } from '../formats/litellm-guardrail.ts';
 import { requestSchema as moderationsRequest } from '../formats/openai-moderations.ts';
 import { requestSchema as teiRequest } from '../formats/tei-predict.ts';
@@ -97,6 +98,8 @@ const NAMED = {
   ModerationsRequest: moderationsRequest,
   LitellmGuardrailRequest: litellmRequest,
   KserveInferRequest: kserveRequest,
+  KserveIndexRequest: kserveIndex,
+  KserveVersionRequest: kserveVersion,
   VllmClassifyRequest: vllmRequest,
   TeiPredictRequest: teiRequest,
   AgentgatewayPrompt: promptSchema,
