@@ -15,7 +15,7 @@ const KEY = 'a-key-of-the-server';
 /** The client as its users have it, but for the address. */
 async function openai(
   overrides: Parameters<typeof createAppUnderTest>[0] = {},
-  options: { readonly apiKey?: string; readonly maxRetries?: number } = {},
+  options: { readonly apiKey?: string; readonly maxRetries?: number; readonly defaultQuery?: { strict: string } } = {},
 ) {
   const { app } = createAppUnderTest({ apiKeys: [KEY], ...overrides });
   const server = await listen(app, '127.0.0.1', 0);
@@ -55,6 +55,22 @@ describe("OpenAI's own client", () => {
       { type: 'text' as const, text: 'hateful' },
     ];
     expect((await client.moderations.create({ input: parts })).results.map(({ flagged }) => flagged)).toEqual([true]);
+  });
+
+  it('gets the 13 keys of OpenAI and no others in strict mode, and may send no field that OpenAI does not know', async () => {
+    const client = await openai({}, { defaultQuery: { strict: 'true' } });
+    const [result] = (await client.moderations.create({ input: [{ type: 'text', text: 'hateful' }] })).results;
+    expect(result).toMatchObject({ flagged: true, categories: { hate: true } });
+    for (const part of [result?.categories, result?.category_scores, result?.category_applied_input_types]) {
+      expect(Object.keys(part ?? {})).toHaveLength(13);
+      expect(part).not.toHaveProperty('violent_crimes');
+    }
+    const unknown = { input: 'calm', policy: 'lenient' } as OpenAI.ModerationCreateParams;
+    const error = await failure(client.moderations.create(unknown));
+    expect(error).toMatchObject({ status: 400, code: 'invalid_request', param: 'policy' });
+    expect((await (await openai()).moderations.create(unknown)).results).toHaveLength(1);
+    const image = { type: 'image_url' as const, image_url: { url: 'https://example.org/a.png' } };
+    expect((await failure(client.moderations.create({ input: [image] }))).message).toContain('images');
   });
 
   it('gives the headers of the answer', async () => {

@@ -32,13 +32,22 @@ const KEYS: readonly (readonly [string, readonly Category[]])[] = Object.entries
   ...Object.fromEntries(CATEGORIES.map((id) => [id, [id]] as const)),
 });
 
-const APPLIED_INPUT_TYPES = Object.fromEntries(KEYS.map(([key, ours]) => [key, ours.length === 0 ? [] : ['text']]));
+/** In strict mode only what OpenAI knows comes out, and nothing else goes in. */
+const STRICT_KEYS = Object.entries(OPENAI_KEYS);
 
 const partSchema = z.object({ type: z.string(), text: z.string().optional() });
+/** In strict mode an image is still refused as an image, and not for its fields. */
+const strictPartSchema = partSchema.extend({ image_url: z.unknown().optional() }).strict();
 export const requestSchema = z.object({
   model: z.string().nullish(),
   input: z.union([z.string(), z.array(z.union([z.string(), partSchema]))], {
     error: 'expected a string, an array of strings or an array of text parts',
+  }),
+});
+
+const strictRequestSchema = requestSchema.strict().extend({
+  input: z.union([z.string(), z.array(z.union([z.string(), strictPartSchema]))], {
+    error: 'expected a string, an array of strings or an array of text parts without unknown fields',
   }),
 });
 
@@ -50,13 +59,16 @@ export const openaiModerations: Format = (dependencies) => ({
       method: 'POST',
       path: '/v1/moderations',
       handle: createJudgingHandler(dependencies, async ({ body, exchange, classify }) => {
-        const { input } = parseWith(requestSchema, body, []);
+        const strict = new URL(exchange.request.url).searchParams.get('strict') === 'true';
+        const { input } = parseWith(strict ? strictRequestSchema : requestSchema, body, []);
         const items = toItems(toTexts(input), 'input', dependencies.limits.maxItems);
         const verdict = await classify({ items, longInput: 'window' });
+        const keys = strict ? STRICT_KEYS : KEYS;
+        const results = requireAllJudged(verdict).map((item) => toResult(item, keys));
         return {
           status: 200,
           headers: verdictHeaders(verdict, exchange),
-          body: { id: `modr-${randomUUID()}`, model: MODEL_NAME, results: requireAllJudged(verdict).map(toResult) },
+          body: { id: `modr-${randomUUID()}`, model: MODEL_NAME, results },
         };
       }),
     },
@@ -79,14 +91,16 @@ function toTexts(input: Input): string[] {
   return [texts.join('\n')];
 }
 
-function toResult(item: ItemVerdict) {
+function toResult(item: ItemVerdict, keys: typeof KEYS) {
   return {
     flagged: item.flagged,
-    categories: Object.fromEntries(KEYS.map(([key, ours]) => [key, ours.some((id) => item.categories[id])])),
+    categories: Object.fromEntries(keys.map(([key, ours]) => [key, ours.some((id) => item.categories[id])])),
     category_scores: Object.fromEntries(
-      KEYS.map(([key, ours]) => [key, Math.max(0, ...ours.map((id) => item.category_scores[id]))]),
+      keys.map(([key, ours]) => [key, Math.max(0, ...ours.map((id) => item.category_scores[id]))]),
     ),
-    category_applied_input_types: APPLIED_INPUT_TYPES,
+    category_applied_input_types: Object.fromEntries(
+      keys.map(([key, ours]) => [key, ours.length === 0 ? [] : ['text']]),
+    ),
   };
 }
 
