@@ -11,6 +11,8 @@ export interface Corpus {
   /** 0 where the row is unsafe in a category nobody named. */
   readonly known: Uint8Array;
   readonly unsafe: Uint8Array;
+  /** What each row's loss counts, 1 for an ordinary one. */
+  readonly weights: Float32Array;
   readonly groups: readonly SampleGroup[];
 }
 
@@ -23,6 +25,8 @@ export interface CorpusRow {
   readonly lang: string;
   /** A machine's translation of another row. */
   readonly translated?: boolean;
+  /** What its loss counts; 1 unless it says otherwise. */
+  readonly weight?: number;
 }
 
 export function rowLength(corpus: Corpus, row: number): number {
@@ -37,9 +41,10 @@ export class CorpusBuilder {
   readonly #categories: number[] = [];
   readonly #known: number[] = [];
   readonly #unsafe: number[] = [];
+  readonly #weights: number[] = [];
   readonly #groups = new Map<string, Omit<SampleGroup, 'rows'> & { rows: number[] }>();
 
-  add({ ids, unsafe, categories, source, lang, translated = false }: CorpusRow): void {
+  add({ ids, unsafe, categories, source, lang, translated = false, weight = 1 }: CorpusRow): void {
     if (this.#length + ids.length > this.#ids.length) {
       const larger = new Uint16Array(Math.max(this.#ids.length * 2, this.#length + ids.length));
       larger.set(this.#ids);
@@ -52,6 +57,7 @@ export class CorpusBuilder {
     this.#categories.push((categories ?? []).reduce((bits, category) => bits | (1 << category), 0));
     this.#known.push(unsafe && categories === null ? 0 : 1);
     this.#unsafe.push(unsafe ? 1 : 0);
+    this.#weights.push(weight);
     const key = `${source}\n${lang}\n${unsafe}\n${translated}`;
     const group = this.#groups.get(key) ?? { source, lang, unsafe, translated, rows: [] };
     this.#groups.set(key, group);
@@ -65,6 +71,7 @@ export class CorpusBuilder {
       categories: Uint16Array.from(this.#categories),
       known: Uint8Array.from(this.#known),
       unsafe: Uint8Array.from(this.#unsafe),
+      weights: Float32Array.from(this.#weights),
       groups: [...this.#groups.values()].map((group) => ({ ...group, rows: Int32Array.from(group.rows) })),
     };
   }

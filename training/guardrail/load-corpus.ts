@@ -48,20 +48,15 @@ export async function loadCorpora(
   const rowsPerLanguage = new Map<string, number>();
   let total = 0;
   let translated = 0;
-  for (const { dataset, part } of parts(names)) {
-    const { rows, sourceInfo } = await readDataset(dataset);
-    for await (const row of rows()) {
-      const info = sourceInfo(row.source);
-      if (!info.usable) continue;
-      const target = part === 'held-out' || (part === 'split' && isHeldOut(row.text)) ? heldOut : train;
-      target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
-      if (target === train) translated += addTranslations(train, row, translators, tokenizer, maxTokens);
-      const summary = rowsOf.get(row.source) ?? { rows: 0, license: info.license };
-      if (target === train) summary.rows++;
-      rowsOf.set(row.source, summary);
-      rowsPerLanguage.set(row.lang, (rowsPerLanguage.get(row.lang) ?? 0) + 1);
-      onRow(++total);
-    }
+  for await (const { row, heldOut: isHeldOut, license } of splitRows(names)) {
+    const target = isHeldOut ? heldOut : train;
+    target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
+    if (target === train) translated += addTranslations(train, row, translators, tokenizer, maxTokens);
+    const summary = rowsOf.get(row.source) ?? { rows: 0, license };
+    if (target === train) summary.rows++;
+    rowsOf.set(row.source, summary);
+    rowsPerLanguage.set(row.lang, (rowsPerLanguage.get(row.lang) ?? 0) + 1);
+    onRow(++total);
   }
   const corpora = { train: train.build(), heldOut: heldOut.build() };
   requireBothLabels(corpora.train, 'to train');
@@ -86,6 +81,24 @@ export async function loadCorpora(
 function requireBothLabels({ unsafe }: Corpus, purpose: string): void {
   if (unsafe.includes(0) && unsafe.includes(1)) return;
   throw new RangeError(`both safe and unsafe rows are needed ${purpose}`);
+}
+
+export interface SplitRow {
+  readonly row: SourcedRow;
+  /** Kept out of training. */
+  readonly heldOut: boolean;
+  readonly license: string;
+}
+
+/** Rows of data sets that may be used, each with its side. Throws as `readDataset` and `readRows` do. */
+export async function* splitRows(names: readonly string[]): AsyncGenerator<SplitRow> {
+  for (const { dataset, part } of parts(names)) {
+    const { rows, sourceInfo } = await readDataset(dataset);
+    for await (const row of rows()) {
+      const { usable, license } = sourceInfo(row.source);
+      if (usable) yield { row, heldOut: part === 'held-out' || (part === 'split' && isHeldOut(row.text)), license };
+    }
+  }
 }
 
 interface Part {

@@ -35,6 +35,8 @@ export interface PublishInput {
   readonly languages: readonly string[];
   readonly minutes: number;
   readonly steps: number;
+  /** Where a game published it: the checkpoint before, the number of rounds, and what identifies the run. */
+  readonly game?: { readonly parent: string | null; readonly rounds: number; readonly run: string };
 }
 
 /** What held-out rows say of a checkpoint; balanced like the training draw. */
@@ -48,7 +50,7 @@ export interface HeldOutFigures {
 }
 
 /** F1 alone would accept one false alarm in four on held-out rows: more than people who are flagged put up with. */
-const LIMITS: CalibrationLimits = { minGain: 5e-4, maxFalsePositiveRate: 0.15 };
+export const CALIBRATION_LIMITS: CalibrationLimits = { minGain: 5e-4, maxFalsePositiveRate: 0.15 };
 
 /** Exports, quantises, calibrates, proves and publishes. Returns the figures that stand in the manifest. */
 export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigures> {
@@ -58,7 +60,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
   const probabilities = await scoreCorpus(models.int8, heldOut, config.threads);
   const weights = balancedWeights(heldOut, config);
   const rows = { probabilities, unsafe: heldOut.unsafe, weights };
-  const thresholds = calibrateThresholds(rows, LIMITS).map((threshold) => Number(threshold.toFixed(4)));
+  const thresholds = calibrateThresholds(rows, CALIBRATION_LIMITS).map((threshold) => Number(threshold.toFixed(4)));
   const figures = {
     ...heldOutFigures(rows, thresholds),
     auprc_float: auprc(await scoreCorpus(models.float, heldOut, config.threads), heldOut),
@@ -69,7 +71,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
     format: 1,
     id: input.id,
     created: new Date().toISOString(),
-    parent: null,
+    parent: input.game?.parent ?? null,
     architecture: { kind: 'duoguard-encoder', ...parameterCounts(input), encoder: config.encoder },
     labels: [...CATEGORIES],
     thresholds: perCategory((_, index) => thresholds[index]!),
@@ -84,11 +86,12 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
     evaluation: { held_out: figures },
     training: {
       seed: config.seed,
-      rounds: 0,
+      rounds: input.game?.rounds ?? 0,
       config: { ...config },
       data: input.sources.map((source) => ({ ...source })),
       minutes: input.minutes,
       steps: input.steps,
+      ...(input.game === undefined ? {} : { run: input.game.run }),
     },
   };
   const write = async (directory: string): Promise<ManifestWithoutFiles> => {
@@ -111,7 +114,7 @@ function parameterCounts({ parameters, config }: PublishInput): { parameters: nu
 }
 
 /** Each row's share of what one training pass would draw of its group. */
-function balancedWeights(corpus: Corpus, config: GuardrailConfig): Float32Array {
+export function balancedWeights(corpus: Corpus, config: GuardrailConfig): Float32Array {
   const weights = new Float32Array(corpus.unsafe.length);
   const quotas = groupQuotas(corpus.groups, 1e6, config.balance);
   for (const [index, { rows }] of corpus.groups.entries())

@@ -2,21 +2,18 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
-import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
 import { createTranslator } from '../lexicon/translator.ts';
-import { warmupCosine } from '../optimizers/schedule.ts';
-import { derivedSeed, seededRandom } from '../random.ts';
 import { vocabularyTokens } from '../tokenizer/template.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
-import { formTrainingBatches } from './batches.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
-import { type Corpus, rowLength } from './corpus.ts';
+import type { Corpus } from './corpus.ts';
 import { appendJournal, type JournalEntry, minutesBefore } from './journal.ts';
 import { type LoadedCorpora, loadCorpora } from './load-corpus.ts';
 import { type HeldOutFigures, publishGuardrail } from './publish.ts';
 import { loadRunState, RunStateError, saveRunState } from './run-state.ts';
-import { epochRows, groupQuotas } from './sampling.ts';
+import { runSteps } from './run-steps.ts';
+import { Schedule } from './schedule.ts';
 import { GuardrailTrainer } from './trainer.ts';
 
 export interface RunOptions {
@@ -44,8 +41,6 @@ export interface RunResult {
   readonly steps: number;
   readonly minutes: number;
 }
-
-const JOURNAL_EVERY = 50;
 
 /** Trains a guardrail from data to a published checkpoint. Killed at any moment it can go on, to the same result. */
 export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
@@ -97,9 +92,12 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   }
 }
 
-function fingerprintOf(config: GuardrailConfig, { ids, offsets, categories, known, unsafe, groups }: Corpus): string {
+function fingerprintOf(
+  config: GuardrailConfig,
+  { ids, offsets, categories, known, unsafe, weights, groups }: Corpus,
+): string {
   const hash = createHash('sha256').update(JSON.stringify(config));
-  for (const part of [ids, offsets, categories, known, unsafe]) hash.update(part);
+  for (const part of [ids, offsets, categories, known, unsafe, weights]) hash.update(part);
   for (const { source, lang, translated, rows } of groups)
     hash.update(JSON.stringify([source, lang, translated])).update(rows);
   return hash.digest('hex');
@@ -152,98 +150,4 @@ async function readCorpora(
   const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, onRow, translators);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
   return corpora;
-}
-
-/** Which rows every step trains on: a pure function of data and settings, so a resumed run needs only its step. */
-class Schedule {
-  readonly steps: number;
-  readonly #corpus: Corpus;
-  readonly #config: GuardrailConfig;
-  readonly #quotas: readonly number[];
-  readonly #stepsBefore: readonly number[];
-  #epoch = -1;
-  #batches: readonly Int32Array[] = [];
-
-  constructor(corpus: Corpus, config: GuardrailConfig) {
-    this.#corpus = corpus;
-    this.#config = config;
-    this.#quotas = groupQuotas(corpus.groups, config.rowsPerEpoch, config.balance);
-    const before = [0];
-    for (let epoch = 0; epoch < config.epochs; epoch++) {
-      before.push(before[epoch]! + Math.ceil(this.#batchesOf(epoch).length / config.accumulate));
-    }
-    this.#stepsBefore = before;
-    this.steps = before[config.epochs]!;
-  }
-
-  microBatches(step: number): readonly Int32Array[] {
-    const epoch = this.#stepsBefore.findIndex((first) => first > step) - 1;
-    const at = (step - this.#stepsBefore[epoch]!) * this.#config.accumulate;
-    return this.#batchesOf(epoch).slice(at, at + this.#config.accumulate);
-  }
-
-  learningRate(step: number): number {
-    const { learningRate, warmup } = this.#config;
-    return warmupCosine(step, { peak: learningRate, warmup: warmup * this.steps, total: this.steps, floor: 0.02 });
-  }
-
-  #batchesOf(epoch: number): readonly Int32Array[] {
-    if (epoch !== this.#epoch) {
-      const { seed, batchTokens, batchRows } = this.#config;
-      const rows = epochRows(this.#corpus.groups, this.#quotas, epoch, seed);
-      const random = seededRandom(derivedSeed(seed, `batches ${epoch}`));
-      const limits = { tokens: batchTokens, rows: batchRows };
-      this.#batches = formTrainingBatches(rows, (row) => rowLength(this.#corpus, row), limits, random);
-      this.#epoch = epoch;
-    }
-    return this.#batches;
-  }
-}
-
-interface StepHooks {
-  readonly journal: (entry: JournalEntry) => void;
-  readonly save: () => void;
-  readonly saveEvery: number;
-}
-
-async function runSteps(
-  trainer: GuardrailTrainer,
-  corpus: Corpus,
-  schedule: Schedule,
-  hooks: StepHooks,
-): Promise<void> {
-  const progress = createProgress({ total: schedule.steps, unit: 'steps' });
-  const window = { loss: 0, tokens: 0, steps: 0, began: performance.now() };
-  let saved = performance.now();
-  while (trainer.step < schedule.steps) {
-    const learningRate = schedule.learningRate(trainer.step);
-    const { loss, gradientNorm, tokens } = await trainer.train(
-      corpus,
-      schedule.microBatches(trainer.step),
-      learningRate,
-    );
-    if (!Number.isFinite(loss))
-      throw new Error(`the loss became ${loss} at step ${trainer.step}; lower the learning rate`);
-    window.loss += loss;
-    window.tokens += tokens;
-    window.steps++;
-    const tokensPerSecond = Math.round(window.tokens / ((performance.now() - window.began) / 1000));
-    progress.update(trainer.step, `loss ${(window.loss / window.steps).toFixed(4)}, ${tokensPerSecond} tokens/s`);
-    if (window.steps === JOURNAL_EVERY) {
-      hooks.journal({
-        event: 'step',
-        step: trainer.step,
-        loss: window.loss / window.steps,
-        gradientNorm,
-        learningRate,
-        tokensPerSecond,
-      });
-      Object.assign(window, { loss: 0, tokens: 0, steps: 0, began: performance.now() });
-    }
-    if (performance.now() - saved >= hooks.saveEvery * 1000) {
-      hooks.save();
-      saved = performance.now();
-    }
-  }
-  progress.finish();
 }

@@ -7,6 +7,17 @@ import { type Corpus, rowLength } from './corpus.ts';
 /** Probabilities [rows, 12] of a serving model for every row of a corpus. */
 export async function scoreCorpus(model: OnnxModel, corpus: Corpus, threads: number): Promise<Float32Array> {
   const session = await GraphSession.create(model, { threads });
+  const result = await scoreRows(session, corpus);
+  await session.release();
+  return result;
+}
+
+/** As `scoreCorpus`, with a session of a serving model that is kept. Rows of like length are run together. */
+export async function scoreRows(
+  session: GraphSession,
+  corpus: Corpus,
+  onProgress: (rows: number) => void = () => {},
+): Promise<Float32Array> {
   const rows = corpus.unsafe.length;
   const result = new Float32Array(rows * CATEGORIES.length);
   const order = Int32Array.from({ length: rows }, (_, row) => row).sort(
@@ -30,7 +41,7 @@ export async function scoreCorpus(model: OnnxModel, corpus: Corpus, threads: num
         result[row * CATEGORIES.length + c] = 1 / (1 + Math.exp(-logits[b * CATEGORIES.length + c]!));
       }
     }
+    onProgress(start + batch.length);
   }
-  await session.release();
   return result;
 }

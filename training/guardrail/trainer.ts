@@ -149,12 +149,14 @@ export class GuardrailTrainer {
     const mask = new Int32Array(batch.length * length);
     const targets = new Float32Array(batch.length * CATEGORIES.length);
     const known = new Float32Array(batch.length);
+    const weights = new Float32Array(batch.length);
     let tokens = 0;
     for (const [b, row] of batch.entries()) {
       const used = rowLength(corpus, row);
       mask.fill(1, b * length, b * length + used);
       tokens += used;
       known[b] = corpus.known[row]!;
+      weights[b] = corpus.weights[row]! * rowWeight;
       for (let c = 0; c < CATEGORIES.length; c++)
         targets[b * CATEGORIES.length + c] = (corpus.categories[row]! >> c) & 1;
     }
@@ -164,7 +166,7 @@ export class GuardrailTrainer {
       attention_mask: toTensor(mask, [batch.length, length]),
       targets: toTensor(targets, [batch.length, CATEGORIES.length]),
       known: toTensor(known, [batch.length]),
-      weight: toTensor(new Float32Array(batch.length).fill(rowWeight), [batch.length]),
+      weight: toTensor(weights, [batch.length]),
     };
     const sizes = { B: batch.length, T: length, N: batch.length * length };
     for (const tensor of this.#dropoutMasks)
