@@ -188,6 +188,41 @@ export const ERRORS = {
     message: 'The checkpoint was rolled back from its trial as a canary.',
     whatToDo: 'Look at the reason in GET /v1/checkpoints; try it as a shadow to learn more.',
   },
+  checkpoint_too_large: {
+    status: 422,
+    message: 'The checkpoint is larger than the server may download.',
+    whatToDo: 'Raise store_max_bytes if the checkpoint is meant to be that large.',
+  },
+  checkpoint_store_unreachable: {
+    status: 503,
+    message: 'The checkpoint store cannot be reached or does not answer as it should.',
+    whatToDo: 'Nothing if it passes: the server tries again. Else check store_url, the credentials and the network.',
+  },
+  checkpoint_store_invalid: {
+    status: 502,
+    message: 'The checkpoint store has no index that can be used, or redirects where the settings do not allow it.',
+    whatToDo: 'Check that store_url is the directory with index.json, and store_redirects.',
+  },
+  feedback_off: {
+    status: 404,
+    message: 'Feedback is not kept: it is switched off.',
+    whatToDo: 'Set feedback_dir or DATABASE_URL on the server.',
+  },
+  feedback_not_found: {
+    status: 404,
+    message: 'There is no feedback with this id, nor of this answer or request.',
+    whatToDo: 'Look at GET /v1/feedback; it may have been deleted already.',
+  },
+  feedback_unavailable: {
+    status: 503,
+    message: 'The database of the feedback does not answer; nothing was acknowledged.',
+    whatToDo: 'Send it again after the time in the Retry-After header: what is sent twice is stored once.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    message: 'The Idempotency-Key was sent before with other feedback.',
+    whatToDo: 'Use a new key for each piece of feedback.',
+  },
   state_unwritable: {
     status: 500,
     message: 'The choice of the checkpoint cannot be written to the state directory; the old one keeps serving.',

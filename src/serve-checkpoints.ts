@@ -12,6 +12,7 @@ import { defaultWorkers } from './inference/cores.ts';
 import type { Classifier } from './moderation/contract.ts';
 import { createTrialClassifier } from './moderation/trial.ts';
 import { createTrials, type Trials } from './moderation/trials.ts';
+import { openServedStore, type ServedStore } from './serve-store.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -49,12 +50,14 @@ export function serveCheckpoints(
     },
   });
   const trials = startTrials(config, manager, metrics, logger);
+  let store: ServedStore | undefined;
   let watcher: ReturnType<typeof watchCheckpoints> | undefined;
 
   async function startTrial(id: string, kind: 'shadow' | 'canary', share = config.trial_share_percent / 100) {
     if (registry.active?.id === id) {
       throw new DuoguardError('checkpoint_busy', { message: 'The checkpoint serves already.' });
     }
+    await store?.fetch(id);
     await trials.start(id, kind, share);
     logger.info({ checkpoint: id, kind, share }, 'checkpoint on trial');
   }
@@ -62,14 +65,17 @@ export function serveCheckpoints(
   return {
     admin: {
       async list() {
-        const catalogue = { places, manager, active: () => registry.active, trial: () => trials.current };
+        const catalogue = { places, manager, active: () => registry.active, trial: () => trials.current, store };
         return {
           active: registry.active?.id ?? null,
           trial: describeTrial(trials),
           checkpoints: await listCheckpoints(catalogue),
         };
       },
-      activate: (id) => manager.activate(id),
+      async activate(id) {
+        await store?.fetch(id);
+        await manager.activate(id);
+      },
       async rollback(id) {
         if (!trials.stop(id)) await manager.rollback(id);
       },
@@ -86,7 +92,8 @@ export function serveCheckpoints(
       }),
 
     async start() {
-      await manager.start(config.checkpoint);
+      store = await openServedStore({ config, places, registry, manager, trials, metrics, logger });
+      await (store === undefined ? manager.start(config.checkpoint) : store.startManager());
       if (config.checkpoint !== 'active' || config.checkpoint_poll_ms === 0) return;
       watcher = watchCheckpoints({
         directories: [places.shippedDir, places.stateDir, publishedDir(places)],
@@ -98,6 +105,7 @@ export function serveCheckpoints(
 
     async close() {
       await watcher?.close();
+      await store?.close();
       await trials.close();
       await manager.close();
     },

@@ -4,6 +4,7 @@ import type { CheckpointManager, Refusal } from './manager.ts';
 import type { Manifest } from './manifest.ts';
 import { type CheckpointPlaces, type Located, locateAll } from './places.ts';
 import { readManifest } from './read-manifest.ts';
+import type { StoreMirror } from './store/mirror.ts';
 
 /** `available`: the manifest is sound; files, model and canaries are verified when it is loaded. */
 export type CheckpointState = 'active' | 'shadow' | 'canary' | 'loading' | 'previous' | 'available' | 'rejected';
@@ -11,11 +12,11 @@ export type CheckpointState = 'active' | 'shadow' | 'canary' | 'loading' | 'prev
 export interface CheckpointEntry {
   readonly id: string;
   readonly state: CheckpointState;
-  /** `elsewhere`: a directory that the settings name. */
-  readonly place: Located['place'] | 'elsewhere';
+  /** `elsewhere`: a directory that the settings name. `store`: not here yet; it is fetched when it is to be loaded. */
+  readonly place: Located['place'] | 'elsewhere' | 'store';
   /** Why it was refused the last time; null when it never was. */
   readonly rejected: Refusal | null;
-  /** Null when the manifest cannot be used. */
+  /** Null when the manifest cannot be used, or is not here. */
   readonly manifest: CheckpointFacts | null;
 }
 
@@ -36,12 +37,14 @@ export interface CatalogueDependencies {
   readonly manager: Pick<CheckpointManager, 'loading' | 'previous' | 'refusals'>;
   readonly active: () => Checkpoint | undefined;
   readonly trial: () => { readonly id: string; readonly kind: 'shadow' | 'canary' } | undefined;
+  readonly store?: Pick<StoreMirror, 'listed' | 'downloading'> | undefined;
 }
 
 /** Every checkpoint that can be found and what it is doing, by id. Reads manifests, not models. */
 export async function listCheckpoints(dependencies: CatalogueDependencies): Promise<CheckpointEntry[]> {
   const located = await locateAll(dependencies.places);
-  const entries = await Promise.all(located.map((checkpoint) => describe(checkpoint, dependencies)));
+  const here = await Promise.all(located.map((checkpoint) => describe(checkpoint, dependencies)));
+  const entries = [...here, ...describeRemote(here, dependencies)];
   const active = dependencies.active();
   if (active === undefined || entries.some(({ id }) => id === active.id)) return entries;
   const own: CheckpointEntry = {
@@ -54,12 +57,28 @@ export async function listCheckpoints(dependencies: CatalogueDependencies): Prom
   return [own, ...entries];
 }
 
-async function describe({ id, place, directory }: Located, dependencies: CatalogueDependencies) {
+async function describe(
+  { id, place, directory }: Located,
+  dependencies: CatalogueDependencies,
+): Promise<CheckpointEntry> {
   const known = dependencies.manager.refusals.get(id);
   const read = await readFacts(directory, id);
   const manifest = 'code' in read ? null : read;
   const rejected = known ?? ('code' in read ? { ...read, at: new Date().toISOString() } : null);
   return { id, state: stateOf(id, rejected !== null, dependencies), place, rejected, manifest };
+}
+
+function describeRemote(
+  here: readonly CheckpointEntry[],
+  { store, manager }: CatalogueDependencies,
+): CheckpointEntry[] {
+  const known = new Set(here.map(({ id }) => id));
+  const remote = store?.listed.filter(({ id }) => !known.has(id)) ?? [];
+  return remote.map(({ id }) => {
+    const rejected = manager.refusals.get(id) ?? null;
+    const state = store?.downloading === id ? 'loading' : rejected === null ? 'available' : 'rejected';
+    return { id, state, place: 'store', rejected, manifest: null };
+  });
 }
 
 async function readFacts(directory: string, id: string): Promise<CheckpointFacts | Omit<Refusal, 'at'>> {

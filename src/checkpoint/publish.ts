@@ -7,6 +7,7 @@ import { hashFile } from './hash-file.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { MANIFEST } from './read-manifest.ts';
 import { ACTIVE } from './resolve.ts';
+import { createIndex, STORE_INDEX } from './store/store-index.ts';
 
 export type ManifestWithoutFiles = Omit<Manifest, 'files'>;
 
@@ -31,6 +32,7 @@ export interface PublishOptions {
  * hashes are added here.
  *
  *   write .publishing-…/* -> flush -> rename to id -> flush modelsDir -> write .active-… -> flush -> rename to active.json
+ *                                                                              -> the same for index.json
  *
  * Whenever this stops, by an error, a kill or a power cut, `active.json` names a checkpoint that is whole: the old one
  * until the last rename, the new one after it. Throws `checkpoint_exists`, `checkpoint_manifest_invalid`.
@@ -50,16 +52,27 @@ export async function publishCheckpoint(
     const written = await writeFiles(beside);
     const manifest = checkManifest(id, { ...written, files: await createManifestFiles(beside) });
     await steps.writeFile(join(beside, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    await syncTree(beside, steps);
-    await steps.rename(beside, target).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOTEMPTY' || error.code === 'EEXIST' ? alreadyPublished(id) : error;
-    });
+    await reveal(beside, modelsDir, id, steps);
   } catch (error) {
     await steps.remove(beside).catch(() => {});
     throw error;
   }
-  await steps.sync(modelsDir);
   if (activate) await setActive(modelsDir, id, steps);
+  else await writeIndex(modelsDir, steps);
+}
+
+/** Makes a directory that is complete visible as `modelsDir/id`, flushed and in one rename. Throws `checkpoint_exists`. */
+export async function reveal(
+  beside: string,
+  modelsDir: string,
+  id: string,
+  steps: PublishSteps = diskSteps,
+): Promise<void> {
+  await syncTree(beside, steps);
+  await steps.rename(beside, join(modelsDir, id)).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOTEMPTY' || error.code === 'EEXIST' ? alreadyPublished(id) : error;
+  });
+  await steps.sync(modelsDir);
 }
 
 /** Points `active.json` at a published checkpoint, in one rename. Throws `checkpoint_not_found`. */
@@ -68,6 +81,13 @@ export async function setActive(modelsDir: string, id: string, steps: PublishSte
     throw new DuoguardError('checkpoint_not_found', { message: `There is no checkpoint ${id} to activate.` });
   }
   await replaceFile(join(modelsDir, ACTIVE), `${JSON.stringify({ id })}\n`, steps);
+  await writeIndex(modelsDir, steps);
+}
+
+/** Says in `index.json` what `modelsDir` holds, for servers that use it as a store from afar. */
+export async function writeIndex(modelsDir: string, steps: PublishSteps = diskSteps): Promise<void> {
+  const index = await createIndex(modelsDir);
+  await replaceFile(join(modelsDir, STORE_INDEX), `${JSON.stringify(index, null, 2)}\n`, steps);
 }
 
 /** Whoever reads `path` finds the old content or the new one, whole, also after a power cut. */
@@ -134,7 +154,7 @@ async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-const diskSteps: PublishSteps = {
+export const diskSteps: PublishSteps = {
   mkdir: (path) => mkdir(path, { recursive: true }),
   writeFile: (path, content) => writeFile(path, content),
   async sync(path) {

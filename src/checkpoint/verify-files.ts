@@ -1,6 +1,7 @@
 import { open, realpath } from 'node:fs/promises';
-import { isAbsolute, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { DuoguardError } from '../errors.ts';
+import { pathOutside, requireContained } from './contained-path.ts';
 import { hashHandle } from './hash-file.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -29,15 +30,11 @@ export async function verifyFiles(
 
 /** The real path of a manifest's path; symbolic links count as what they point to. */
 async function resolveInside(directory: string, path: string): Promise<string> {
-  const outside = new DuoguardError('checkpoint_path_outside', {
-    message: `The manifest names ${JSON.stringify(path)}, which is not inside the checkpoint directory.`,
-    details: { file: path },
-  });
-  if (isAbsolute(path) || /[\\\0]/.test(path) || path.split('/').includes('..')) throw outside;
+  requireContained(path);
   const real = await realpath(join(directory, path)).catch((error) => {
     throw missing(path, error);
   });
-  if (!real.startsWith((await realpath(directory)) + sep)) throw outside;
+  if (!real.startsWith((await realpath(directory)) + sep)) throw pathOutside(path);
   return real;
 }
 

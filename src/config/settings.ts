@@ -125,6 +125,57 @@ export const configSchema = z.strictObject({
     description:
       'How often the pointers to the active checkpoint are looked at, beside file events; 0 means they are not followed.',
   }),
+  store_url: z
+    .string()
+    .regex(/^(https?|s3):\/\/[^/?#]/, 'expected http://, https:// or s3://BUCKET/PREFIX')
+    .optional()
+    .register(settingInfo, {
+      kind: 'string',
+      env: 'DUOGUARD_STORE_URL',
+      description:
+        'Store from which checkpoints are fetched into `state_dir`: the address of a directory with `index.json`, or `s3://BUCKET/PREFIX`. None unless set.',
+      secret: true,
+    }),
+  store_token: z.string().min(1).optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_STORE_TOKEN',
+    description: 'Sent to a store over HTTP as `Authorization: Bearer`.',
+    secret: true,
+  }),
+  store_s3_endpoint: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .register(settingInfo, {
+      kind: 'string',
+      env: 'DUOGUARD_STORE_S3_ENDPOINT',
+      description: "Address of the S3-compatible server, when it is not Amazon's.",
+    }),
+  store_redirects: z.enum(['none', 'same-origin', 'any']).default('same-origin').register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_STORE_REDIRECTS',
+    description:
+      'Redirects of a store over HTTP that are followed: `none`, `same-origin` or `any`. Never from https to http, and no credentials leave the origin.',
+  }),
+  store_poll_ms: z.int().min(50).max(86_400_000).default(30_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_STORE_POLL_MS',
+    description: 'How often the store is asked for news, at most; replicas spread over half of it.',
+  }),
+  store_timeout_ms: z.int().min(50).max(3_600_000).default(30_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_STORE_TIMEOUT_MS',
+    description: 'Longest silence of the store before the connection is given up.',
+  }),
+  store_max_bytes: z.int().min(1024).max(1_099_511_627_776).default(4_294_967_296).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_STORE_MAX_BYTES',
+    description: 'Largest checkpoint that is downloaded, in bytes.',
+  }),
+  store_keep: z.int().min(0).max(10_000).default(3).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_STORE_KEEP',
+    description: 'Downloaded checkpoints that are kept, newest first, beside those in use.',
+  }),
   trial_share_percent: z.int().min(1).max(100).default(10).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_TRIAL_SHARE_PERCENT',
@@ -226,6 +277,38 @@ export const configSchema = z.strictObject({
     kind: 'string',
     env: 'DUOGUARD_AUDIT_LANGUAGE',
     description: 'Whether the audit log names the language of each text, which takes time and memory to tell.',
+  }),
+  feedback_dir: z.string().min(1).optional().register(settingInfo, {
+    kind: 'string',
+    env: 'DUOGUARD_FEEDBACK_DIR',
+    description:
+      'Directory in which feedback is kept, texts included, in an embedded database. Feedback is off unless this or `database_url` is set.',
+  }),
+  database_url: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgres://...')
+    .optional()
+    .register(settingInfo, {
+      kind: 'string',
+      env: 'DATABASE_URL',
+      description: 'PostgreSQL in which feedback is kept, texts included, instead of a directory.',
+      secret: true,
+    }),
+  feedback_retention_days: z.int().min(0).max(36_500).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_FEEDBACK_RETENTION_DAYS',
+    description: 'Days after which feedback is deleted; 0 keeps it until somebody deletes it.',
+  }),
+  feedback_recent_requests: z.int().min(0).max(1_000_000).default(0).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_FEEDBACK_RECENT_REQUESTS',
+    description:
+      'Judged requests whose texts are remembered in memory, so that feedback can name one by its id; 0 is none.',
+  }),
+  feedback_recent_seconds: z.int().min(1).max(86_400).default(900).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_FEEDBACK_RECENT_SECONDS',
+    description: 'How long they are remembered.',
   }),
   otlp_endpoint: z
     .url({ protocol: /^https?$/, error: 'expected an http or https address' })

@@ -10,12 +10,18 @@ export interface Metrics {
   recordBatch(batch: BatchRecord): void;
   recordCheckpointLoad(result: 'success' | ErrorCode, seconds: number): void;
   recordCheckpointSwap(kind: string): void;
+  recordStorePoll(result: 'changed' | 'unchanged' | ErrorCode): void;
+  recordStoreDownload(result: 'success' | ErrorCode): void;
+  recordStoreBytes(bytes: number): void;
   /** The candidate and the serving checkpoint judged one item; the categories on which they did not agree. */
   recordShadowComparison(disagreements: readonly Category[]): void;
   recordWorkerRestart(): void;
   recordRateLimited(by: 'key' | 'address'): void;
   recordPolicyReload(result: 'success' | 'failure'): void;
   recordAuditLost(lines: number): void;
+  /** What would have been right, or that it was known already. */
+  recordFeedback(kind: 'unsafe' | 'safe' | 'duplicate'): void;
+  recordFeedbackDeleted(reason: 'request' | 'retention', rows: number): void;
   /** Sequences whose scores were remembered, and those that were not. */
   recordCacheLookup(hits: number, misses: number): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
@@ -103,10 +109,19 @@ export function createMetrics(): Metrics {
   const loads = counter('checkpoint_loads_total', 'Attempts to load a checkpoint, by result.', ['result']);
   const loadSeconds = histogram('checkpoint_load_duration_seconds', 'Verifying and loading.', DURATIONS);
   const swaps = counter('checkpoint_swaps_total', 'Changes of the serving checkpoint, by reason.', ['kind']);
+  const storePolls = counter('checkpoint_store_polls_total', 'Questions to the checkpoint store, by result.', [
+    'result',
+  ]);
+  const storeDownloads = counter('checkpoint_store_downloads_total', 'Downloads of a checkpoint, by result.', [
+    'result',
+  ]);
+  const storeBytes = counter('checkpoint_store_bytes_total', 'Bytes of checkpoints received from the store.');
   const comparisons = counter('shadow_comparisons_total', 'Items that a candidate judged beside the serving one.');
   const disagreements = counter('shadow_disagreements_total', 'Items on which the candidate decided otherwise.', [
     'category',
   ]);
+  const feedback = counter('feedback_total', 'Feedback taken, by the right label.', ['kind']);
+  const feedbackDeleted = counter('feedback_deleted_total', 'Feedback deleted, by reason.', ['reason']);
   const auditLost = counter('audit_lines_lost_total', 'Lines of the audit log that could not be written.');
   const cacheHits = counter('cache_hits_total', 'Sequences whose scores were remembered.');
   const cacheMisses = counter('cache_misses_total', 'Sequences that were looked for in the cache and not found.');
@@ -160,6 +175,9 @@ export function createMetrics(): Metrics {
       loadSeconds.observe(seconds);
     },
     recordCheckpointSwap: (kind) => swaps.inc({ kind }),
+    recordStorePoll: (result) => storePolls.inc({ result }),
+    recordStoreDownload: (result) => storeDownloads.inc({ result }),
+    recordStoreBytes: (bytes) => storeBytes.inc(bytes),
     recordShadowComparison(categories) {
       comparisons.inc();
       for (const category of categories) disagreements.inc({ category });
@@ -168,6 +186,8 @@ export function createMetrics(): Metrics {
     recordPolicyReload: (result) => policyReloads.inc({ result }),
     recordRateLimited: (limit) => rateLimited.inc({ limit }),
     recordAuditLost: (lines) => auditLost.inc(lines),
+    recordFeedback: (kind) => feedback.inc({ kind }),
+    recordFeedbackDeleted: (reason, rows) => feedbackDeleted.inc({ reason }, rows),
     recordCacheLookup(hits, misses) {
       cacheHits.inc(hits);
       cacheMisses.inc(misses);

@@ -37,7 +37,7 @@ test('a published checkpoint names every file and becomes active', async () => {
   expect(await soundActiveId(models)).toBe('one');
   const { files } = await readManifest(join(models, 'one'));
   expect(Object.keys(files).sort()).toEqual(['model.onnx', 'notes/card.md', 'tokenizer.json']);
-  expect(readdirSync(models).sort()).toEqual(['active.json', 'one']);
+  expect(readdirSync(models).sort()).toEqual(['active.json', 'index.json', 'one']);
 });
 
 test('publishing without activation leaves the active checkpoint', async () => {
@@ -78,7 +78,7 @@ test('a failure while the files are written leaves nothing behind', async () => 
   });
   await expect(failing).rejects.toThrow('no space left');
   expect(await soundActiveId(models)).toBe('one');
-  expect(readdirSync(models).sort()).toEqual(['active.json', 'one']);
+  expect(readdirSync(models).sort()).toEqual(['active.json', 'index.json', 'one']);
 });
 
 /**

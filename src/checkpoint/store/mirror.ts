@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DuoguardError } from '../../errors.ts';
+import { type CheckpointPlaces, locateCheckpoint, publishedDir } from '../places.ts';
+import { replaceFile } from '../publish.ts';
+import { ACTIVE } from '../resolve.ts';
+import { downloadCheckpoint } from './download.ts';
+import { lockDownloads } from './download-lock.ts';
+import { type MirrorMemory, readMemory, writeMemory } from './mirror-memory.ts';
+import type { ObjectStore } from './object-store.ts';
+import { collect, readObject } from './read-object.ts';
+import { backoffMs } from './retry.ts';
+import { parseIndex, STORE_INDEX, type StoreEntry, type StoreIndex } from './store-index.ts';
+
+/** Told of what happened, once per event. */
+export interface MirrorObserver {
+  polled?(result: 'changed' | 'unchanged' | DuoguardError): void;
+  downloaded?(id: string): void;
+  /** A download ended without a checkpoint; one that the store is to blame for will not be tried again by itself. */
+  failed?(id: string, error: DuoguardError): void;
+  received?(bytes: number): void;
+  removed?(id: string): void;
+  /** A bug: what every other event tells of is foreseen. */
+  broke?(error: unknown): void;
+}
+
+export interface MirrorOptions {
+  readonly store: ObjectStore;
+  readonly places: CheckpointPlaces;
+  /** Whether what the store names as active is published here. */
+  readonly follow: boolean;
+  readonly pollMs: number;
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  /** Downloaded checkpoints that are kept, beside those in use. */
+  readonly keep: number;
+  readonly inUse: () => readonly (string | null | undefined)[];
+  readonly observer?: MirrorObserver;
+}
+
+/**
+ *   poll index.json -> another active one -> download it -> state_dir/models/active.json names it
+ *                                                               |
+ *                                    the manager follows that pointer, as it follows any publisher's
+ */
+export interface StoreMirror {
+  /** What the index named when it was last read. */
+  readonly listed: readonly StoreEntry[];
+  readonly downloading: string | undefined;
+  /** Resolves when the checkpoint is here, at once if it is already. Throws `checkpoint_not_found` and what downloading throws. */
+  fetch(id: string): Promise<void>;
+  /** Reads the index and does what it asks for. Throws when that fails. */
+  look(): Promise<void>;
+  /** Looks again and again, less often while that fails. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+const MOST_INDEX_BYTES = 4 * 1024 * 1024;
+const LONGEST_PAUSE_MS = 300_000;
+const RETRY = { attempts: 5, baseMs: 500, maxMs: 15_000 };
+
+export async function createMirror(options: MirrorOptions): Promise<StoreMirror> {
+  const { store, places, follow, pollMs, timeoutMs, observer = {} } = options;
+  const modelsDir = publishedDir(places);
+  const memoryPath = join(places.stateDir, 'store.json');
+  const memory: MirrorMemory = await readMemory(memoryPath, store.address);
+  const closing = new AbortController();
+  const limits = { timeoutMs, signal: closing.signal };
+  let index: StoreIndex = { format: 1, active: null, checkpoints: [] };
+  let etag: string | undefined;
+  let downloading: string | undefined;
+  /** The manifest of what was refused, by id: another one is worth another try. */
+  const refused = new Map<string, string>();
+  /** Downloads wait for each other. */
+  let tail: Promise<unknown> = Promise.resolve();
+  let polling: Promise<void> | undefined;
+
+  async function readIndex(): Promise<void> {
+    try {
+      const result = await readObject(store, STORE_INDEX, { known: etag }, limits, async (answer) => {
+        if (answer.kind === 'unchanged') return 'unchanged';
+        if (answer.kind === 'missing') throw noIndex();
+        index = parseIndex((await collect(STORE_INDEX, answer.body, MOST_INDEX_BYTES)).toString('utf8'));
+        etag = answer.etag;
+        return 'changed';
+      });
+      observer.polled?.(result);
+    } catch (error) {
+      if (error instanceof DuoguardError) observer.polled?.(error);
+      throw error;
+    }
+  }
+
+  async function isHere(id: string): Promise<boolean> {
+    return locateCheckpoint(places, id).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** `again` also tries what was refused before. */
+  function fetchListed(entry: StoreEntry, again: boolean): Promise<void> {
+    const turn = tail.then(async () => {
+      if (await isHere(entry.id)) return;
+      if (!again && refused.get(entry.id) === entry.manifest_sha256) return;
+      await download(entry);
+    });
+    tail = turn.catch(() => {});
+    return turn;
+  }
+
+  async function download(entry: StoreEntry): Promise<void> {
+    downloading = entry.id;
+    try {
+      const unlock = await lockDownloads(modelsDir);
+      try {
+        const received = observer.received ?? (() => {});
+        await downloadCheckpoint(entry, {
+          store,
+          modelsDir,
+          limits,
+          retry: RETRY,
+          maxBytes: options.maxBytes,
+          received,
+        });
+      } finally {
+        await unlock();
+      }
+      refused.delete(entry.id);
+      memory.downloaded = [...memory.downloaded.filter((id) => id !== entry.id), entry.id];
+      await writeMemory(memoryPath, memory);
+      observer.downloaded?.(entry.id);
+    } catch (error) {
+      if (isRefusal(error)) refused.set(entry.id, entry.manifest_sha256);
+      throw noteFailure(entry.id, error);
+    } finally {
+      downloading = undefined;
+    }
+  }
+
+  /** Publishes here what the store newly names. */
+  async function followActive(): Promise<void> {
+    const active = index.checkpoints.find(({ id }) => id === index.active);
+    if (!follow || active === undefined || active.id === memory.followed) return;
+    if (refused.get(active.id) === active.manifest_sha256) return;
+    await fetchListed(active, false);
+    if (!(await isHere(active.id))) return;
+    try {
+      await mkdir(modelsDir, { recursive: true });
+      await replaceFile(join(modelsDir, ACTIVE), `${JSON.stringify({ id: active.id })}\n`);
+      memory.followed = active.id;
+      await writeMemory(memoryPath, memory);
+    } catch (error) {
+      throw noteFailure(active.id, error);
+    }
+  }
+
+  function noteFailure(id: string, error: unknown): unknown {
+    const failure = toFailure(error);
+    if (failure === undefined) return error;
+    if (!closing.signal.aborted) observer.failed?.(id, failure);
+    return failure;
+  }
+
+  async function removeOld(): Promise<void> {
+    const inUse = new Set([...options.inUse(), index.active, memory.followed, downloading]);
+    const idle = memory.downloaded.filter((id) => !inUse.has(id));
+    for (const id of idle.slice(0, Math.max(0, idle.length - options.keep))) {
+      const aside = join(modelsDir, `.removed-${randomUUID()}`);
+      await rename(join(modelsDir, id), aside).catch(() => {});
+      await rm(aside, { recursive: true, force: true });
+      memory.downloaded = memory.downloaded.filter((other) => other !== id);
+      observer.removed?.(id);
+      await writeMemory(memoryPath, memory);
+    }
+  }
+
+  async function look(): Promise<void> {
+    await readIndex();
+    await followActive();
+    await removeOld();
+  }
+
+  async function poll(): Promise<void> {
+    for (let failures = 0; !closing.signal.aborted; ) {
+      failures = await look().then(
+        () => 0,
+        (error) => {
+          if (!(error instanceof DuoguardError)) observer.broke?.(error);
+          return failures + 1;
+        },
+      );
+      const pause = { baseMs: pollMs, maxMs: Math.max(pollMs, LONGEST_PAUSE_MS) };
+      await sleep(backoffMs(failures + 1, pause), undefined, { signal: closing.signal, ref: false }).catch(() => {});
+    }
+  }
+
+  return {
+    get listed() {
+      return index.checkpoints;
+    },
+    get downloading() {
+      return downloading;
+    },
+
+    async fetch(id) {
+      if (await isHere(id)) return;
+      const known = () => index.checkpoints.find((listed) => listed.id === id);
+      if (known() === undefined) await readIndex();
+      const entry = known();
+      if (entry === undefined) throw new DuoguardError('checkpoint_not_found', { details: { field: 'id' } });
+      await fetchListed(entry, true);
+    },
+
+    look,
+
+    start() {
+      polling ??= poll();
+    },
+
+    async close() {
+      closing.abort(new DuoguardError('shutting_down'));
+      await polling;
+      await tail;
+      store.close();
+    },
+  };
+}
+
+/** Errors of the disk are foreseen too: it may be full or read-only. */
+function toFailure(error: unknown): DuoguardError | undefined {
+  if (error instanceof DuoguardError) return error;
+  if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') return undefined;
+  return new DuoguardError('state_unwritable', {
+    message: `The checkpoint cannot be written to the state directory (${(error as NodeJS.ErrnoException).code}).`,
+    cause: error,
+  });
+}
+
+/** The checkpoint itself is at fault, and will be the next time. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof DuoguardError && /^checkpoint_(?!store_unreachable|busy)/.test(error.code);
+}
+
+function noIndex(): DuoguardError {
+  return new DuoguardError('checkpoint_store_invalid', {
+    message: 'The checkpoint store has no index.json; publishing writes it, and `npm run checkpoint-index` does.',
+  });
+}
