@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createFixtureCheckpoint, temporaryDirectory } from '../support/fixture-checkpoint.ts';
 import { signOf } from '../support/fixture-model.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { type ServerProcess, startProcess } from '../support/server-process.ts';
 
 const HATEFUL = `a remark with ${signOf('hate')}`;
@@ -92,6 +93,24 @@ describe('the server as a process', () => {
     expect(JSON.stringify(server.log)).not.toContain('remark');
     expect(server.stderr()).toBe('');
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  it('sends the traces that are left before it ends, and ends without a collector too', async () => {
+    const receiver = await startOtlpReceiver();
+    const { server, url } = await start([], {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+      OTEL_SERVICE_NAME: 'guard-of-tests',
+    });
+    expect((await fetch(`${url}/classify`, post({ input: HATEFUL }))).status).toBe(200);
+    expect(await stop(server)).toBe(0);
+    const names = ['POST /classify', 'classify', 'decide', 'inference', 'prepare', 'queue'];
+    expect(receiver.spans.map(({ name }) => name).sort()).toEqual(names);
+    expect(receiver.spans[0]?.resource['service.name']).toBe('guard-of-tests');
+    expect(receiver.raw.map(String).join()).not.toContain('remark');
+
+    const alone = await start(['--otlp-endpoint', 'http://127.0.0.1:9']);
+    expect((await fetch(`${alone.url}/classify`, post({ input: HATEFUL }))).status).toBe(200);
+    expect(await stop(alone.server)).toBe(0);
   });
 
   it.each([

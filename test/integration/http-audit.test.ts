@@ -92,40 +92,43 @@ describe('the audit log', () => {
     ]);
   });
 
-  it.each(['stop', 'break'])('says of a stream that ended early why, and what was judged until then: %s', async (how) => {
-    let judged = 0;
-    const classifier = createClassifierDouble((request) =>
-      how === 'break' && judged++ > 0
-        ? Promise.reject(new DuoguardError('inference_failed'))
-        : Promise.resolve(verdictFor(request)),
-    );
-    const { app, entries } = createAudited({ classifier });
-    let send: ReadableStreamDefaultController<Uint8Array> | undefined;
-    const body = new ReadableStream<Uint8Array>({
-      start(controller) {
-        send = controller;
-      },
-    });
-    const delta = (text: string) => send?.enqueue(new TextEncoder().encode(text));
-    delta('a hateful ');
-    const answer = await app.request('/classify/stream?chunk_tokens=2&context_tokens=0', {
-      method: 'POST',
-      headers: { 'content-type': 'text/plain' },
-      body,
-      duplex: 'half',
-    } as RequestInit);
-    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
-    expect(new TextDecoder().decode((await reader.read()).value)).toContain('"verdict"');
-    if (how === 'stop') await reader.cancel();
-    else {
-      delta('second part ');
-      while (!(await reader.read()).done);
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-    const cut = how === 'stop' ? 'client_closed' : 'inference_failed';
-    const text = how === 'stop' ? 'a hateful ' : 'a hateful second part ';
-    expect(entries()).toEqual([expect.objectContaining({ cut, flagged: true, windows: 1, hmac: hmac(text) })]);
-  });
+  it.each(['stop', 'break'])(
+    'says of a stream that ended early why, and what was judged until then: %s',
+    async (how) => {
+      let judged = 0;
+      const classifier = createClassifierDouble((request) =>
+        how === 'break' && judged++ > 0
+          ? Promise.reject(new DuoguardError('inference_failed'))
+          : Promise.resolve(verdictFor(request)),
+      );
+      const { app, entries } = createAudited({ classifier });
+      let send: ReadableStreamDefaultController<Uint8Array> | undefined;
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          send = controller;
+        },
+      });
+      const delta = (text: string) => send?.enqueue(new TextEncoder().encode(text));
+      delta('a hateful ');
+      const answer = await app.request('/classify/stream?chunk_tokens=2&context_tokens=0', {
+        method: 'POST',
+        headers: { 'content-type': 'text/plain' },
+        body,
+        duplex: 'half',
+      } as RequestInit);
+      const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+      expect(new TextDecoder().decode((await reader.read()).value)).toContain('"verdict"');
+      if (how === 'stop') await reader.cancel();
+      else {
+        delta('second part ');
+        while (!(await reader.read()).done);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      const cut = how === 'stop' ? 'client_closed' : 'inference_failed';
+      const text = how === 'stop' ? 'a hateful ' : 'a hateful second part ';
+      expect(entries()).toEqual([expect.objectContaining({ cut, flagged: true, windows: 1, hmac: hmac(text) })]);
+    },
+  );
 
   it('names languages when somebody can tell them', async () => {
     const written: string[] = [];
@@ -134,7 +137,9 @@ describe('the audit log', () => {
     const under = createAppUnderTest({ audit });
     await under.classify({ input: ['Das ist ein ganz gewöhnlicher deutscher Satz.', '12345'] });
     const stream = { 'content-type': 'text/plain' };
-    await (await under.app.request('/classify/stream', post('Ceci est une phrase tout à fait normale.', stream))).text();
+    await (
+      await under.app.request('/classify/stream', post('Ceci est une phrase tout à fait normale.', stream))
+    ).text();
     await new Promise((resolve) => setImmediate(resolve));
     expect(written.map((line) => JSON.parse(line).language)).toEqual(['de', null, 'fr']);
   });

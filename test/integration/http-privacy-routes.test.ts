@@ -6,8 +6,13 @@ import type { AppDependencies } from '../../src/http/app.ts';
 import { createCors } from '../../src/http/cors.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
 import { createRateLimits } from '../../src/http/rate-limits.ts';
-import { createAppUnderTest } from '../support/app-under-test.ts';
+import { createStreamClassifier } from '../../src/moderation/stream.ts';
+import { traceStages } from '../../src/moderation/traced.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { openTracing, type Tracing } from '../../src/telemetry/tracing.ts';
+import { createAppUnderTest, WORD_COUNTER } from '../support/app-under-test.ts';
 import { createClassifierDouble } from '../support/classifier-double.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 
 /**
  * Every route that the app has, to every end that a request can have, with the marker wherever a client can put text.
@@ -28,6 +33,20 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/predict': { inputs: TEXT },
   '/request': { body: { messages: [{ role: 'user', content: TEXT }] } },
   '/response': { body: { choices: [{ message: { role: 'assistant', content: TEXT } }] } },
+};
+
+/** Of each other route that takes a body, one that it reads to its end. */
+const OTHER_BODIES: Readonly<Record<string, unknown>> = {
+  '/v1/checkpoints/:id/activate': { [MARKER]: TEXT },
+  '/v1/checkpoints/:id/rollback': { [MARKER]: TEXT },
+  '/v1/checkpoints/:id/shadow': { [MARKER]: TEXT },
+  '/v1/checkpoints/:id/canary': { [MARKER]: TEXT },
+  '/v2/models/duoguard/versions/:version/infer': {
+    inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [TEXT] }],
+  },
+  '/v2/repository/index': { ready: true, [MARKER]: TEXT },
+  '/v2/repository/models/:model/load': { parameters: { version: MARKER, [MARKER]: TEXT } },
+  '/v2/repository/models/:model/unload': { parameters: { version: MARKER, [MARKER]: TEXT } },
 };
 
 /** What goes wrong, as the dependencies of the app that make it happen. */
@@ -69,10 +88,21 @@ function failing(error: () => Error): Partial<AppDependencies> {
 
 function createPlanted(overrides: Partial<AppDependencies>) {
   const audited: string[] = [];
-  const audit = createAudit('a key of the audit', { append: (line) => audited.push(line) });
+  const detectLanguage = () => 'en';
+  const audit = createAudit('a key of the audit', { append: (line) => audited.push(line) }, { detectLanguage });
   const cors = createCors(['https://app.example']);
   const apiKeys = [`classify+admin+metrics=${KEY}`];
-  return { ...createAppUnderTest({ audit, cors, apiKeys, ...overrides }), audited };
+  const classifier = traceStages(overrides.classifier ?? createClassifierDouble());
+  const streamClassifier = createStreamClassifier({ classifier, tokenCounter: () => WORD_COUNTER });
+  return { ...createAppUnderTest({ audit, cors, apiKeys, ...overrides, classifier, streamClassifier }), audited };
+}
+
+/** Beside the app, a collector that keeps the bytes of all traces. */
+async function createTraced(overrides: Partial<AppDependencies>) {
+  const { endpoint, raw, spans } = await startOtlpReceiver();
+  const logger = createLogger('silent', { write: () => {} });
+  const tracing = (await openTracing({ endpoint, version: '1', logger })) as Tracing;
+  return { ...createPlanted({ ...overrides, tracing }), tracing, raw, spans };
 }
 
 const routes = [...new Set(createPlanted({}).app.routes.map(({ path }) => path))];
@@ -85,21 +115,32 @@ function ask(under: ReturnType<typeof createPlanted>, route: string, method: str
     authorization: `Bearer ${KEY}`,
     cookie: MARKER,
     origin: MARKER,
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    tracestate: `vendor=${MARKER}`,
+    baggage: `text=${MARKER}`,
     'user-agent': MARKER,
     'x-forwarded-for': MARKER,
     'x-request-id': MARKER,
     'x-routing-key': MARKER,
     'access-control-request-method': MARKER,
   };
-  const body = method === 'POST' ? JSON.stringify(BODIES[route] ?? { [MARKER]: TEXT }) : null;
+  const body = method === 'POST' ? JSON.stringify(BODIES[route] ?? OTHER_BODIES[route] ?? null) : null;
   // A stream refuses settings in the query that it does not know, before it reads.
   const query = route.endsWith('/stream') ? '' : `?${marked}=${marked}`;
   return under.app.request(`${path}${query}`, { method, headers, body });
 }
 
 describe('the marker', () => {
+  it('has a body for each route that takes one', async () => {
+    const withBody = [];
+    for (const route of routes) {
+      const { status } = await createPlanted({}).app.request(route, { method: 'POST' });
+      if (status !== 405) withBody.push(route);
+    }
+    expect([...Object.keys(BODIES), ...Object.keys(OTHER_BODIES)].sort()).toEqual(withBody.sort());
+  });
+
   it('goes to routes that judge it', async () => {
-    expect(Object.keys(BODIES).filter((route) => !routes.includes(route))).toEqual([]);
     for (const route of Object.keys(BODIES)) {
       const classifier = createClassifierDouble();
       const under = createPlanted({ classifier });
@@ -112,7 +153,7 @@ describe('the marker', () => {
   });
 
   it.each(Object.entries(ENDS))('comes out of no route at the end: %s', async (end, overrides) => {
-    const under = createPlanted(overrides());
+    const under = await createTraced(overrides());
     const methods = end === 'an answer' ? ['POST', 'GET', 'PUT', 'OPTIONS'] : ['POST', 'GET'];
     for (const route of [...routes, `/${encodeURIComponent(MARKER)}`]) {
       for (const method of methods) {
@@ -124,6 +165,10 @@ describe('the marker', () => {
     expectNothing('log', under.lines);
     expectNothing('audit', under.audited);
     expectNothing('metrics', [await under.metrics.render()]);
+    await under.tracing.close();
+    expect(under.spans.length).toBeGreaterThan(routes.length);
+    // As text in any position: strings of protobuf are UTF-8.
+    expectNothing('traces', under.raw.map(String));
   });
 
   it('would be found', () => {

@@ -123,4 +123,10 @@ describe('packages of the server', () => {
     const missing = [...packages].map(packageOf).filter((name) => !Object.hasOwn(manifest.dependencies, name));
     expect(missing).toEqual([]);
   });
+
+  it('of traces are loaded by nobody who has none', () => {
+    const whole = [...sources].filter(([, source]) => /^import [^(]*?from '.*otlp-tracing\.ts';$/m.test(source));
+    expect(whole.map(([path]) => path)).toEqual([]);
+    expect(sources.get('telemetry/tracing.ts')).toContain("await import('./otlp-tracing.ts')");
+  });
 });
