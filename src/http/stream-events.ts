@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DuoguardError } from '../errors.ts';
-import type { ItemVerdict, StreamEvent } from '../moderation/contract.ts';
+import type { ItemFailure, ItemVerdict, StreamEvent } from '../moderation/contract.ts';
 import { errorAnswer } from './error-answer.ts';
 import { type Exchange, rounded } from './exchange.ts';
 import { MODEL_NAME } from './judging.ts';
@@ -32,12 +32,16 @@ function fieldsOf(event: StreamEvent, exchange: Exchange, policy: string): objec
       const { index, start, end, context, checkpoint, result } = event;
       return { index, start, end, context, checkpoint, tokens: result.tokens, ...judgement(result) };
     }
+    case 'failure': {
+      const { index, start, end, context, checkpoint, error, action } = event;
+      return { index, start, end, context, checkpoint, error, action };
+    }
     case 'flag':
       return { index: event.index, start: event.start, end: event.end, categories: event.categories };
     case 'release':
       return { start: event.start, end: event.end, text: event.text };
     case 'done': {
-      const { verdict, codePoints, released } = event;
+      const { verdict, codePoints, released, failed } = event;
       const [result] = verdict.results;
       return {
         id: `cls-${randomUUID()}`,
@@ -48,7 +52,8 @@ function fieldsOf(event: StreamEvent, exchange: Exchange, policy: string): objec
         offset_unit: 'codepoint',
         length: codePoints,
         released,
-        windows: result.windows,
+        windows: 'error' in result ? 0 : result.windows,
+        ...(failed === 0 ? {} : { failed }),
         usage: verdict.usage,
         timing_ms: { total: rounded(performance.now() - exchange.startedAt) },
       };
@@ -56,6 +61,8 @@ function fieldsOf(event: StreamEvent, exchange: Exchange, policy: string): objec
   }
 }
 
-function judgement({ index: _, tokens: __, windows: ___, views: ____, ...judged }: ItemVerdict): object {
+function judgement(result: ItemVerdict | ItemFailure): object {
+  if ('error' in result) return { error: result.error, action: result.action };
+  const { index: _, tokens: __, windows: ___, views: ____, ...judged } = result;
   return judged;
 }

@@ -5,7 +5,12 @@ import { invalidField } from './invalid-field.ts';
 
 const tokens = (minimum: number) => z.int().min(minimum).max(1_000_000).optional();
 
-const sizesSchema = z.object({ chunk_tokens: tokens(1), context_tokens: tokens(0), hold_back: tokens(0) });
+const sizesSchema = z.object({
+  chunk_tokens: tokens(1),
+  context_tokens: tokens(0),
+  hold_back: tokens(0),
+  flush_ms: z.int().min(0).max(60_000).optional(),
+});
 const SIZES = Object.keys(sizesSchema.shape);
 
 const deltaSchema = z.union([z.string(), z.strictObject({ text: z.string() })], 'expected a string or {text}');
@@ -15,6 +20,9 @@ export interface StreamPlan {
   /** What `POST /classify` takes beside its input. */
   readonly request: Parameters<StreamClassifier['classifyStream']>[2];
 }
+
+/** What comes while it is written is what a model puts out, unless the request says otherwise. */
+const DEFAULT_DIRECTION = 'output';
 
 /** What of a classify request means nothing for a stream. */
 const NOT_HERE = ['input', 'long_input', 'explain'];
@@ -30,8 +38,9 @@ export function parseStreamPlan(values: Readonly<Record<string, unknown>>): Stre
       ...(sizes.chunk_tokens === undefined ? {} : { chunkTokens: sizes.chunk_tokens }),
       ...(sizes.context_tokens === undefined ? {} : { contextTokens: sizes.context_tokens }),
       ...(sizes.hold_back === undefined ? {} : { holdBack: sizes.hold_back }),
+      ...(sizes.flush_ms === undefined ? {} : { flushMs: sizes.flush_ms }),
     },
-    request,
+    request: { direction: DEFAULT_DIRECTION, ...request },
   };
 }
 

@@ -123,7 +123,7 @@ function streamAnswer(
             end(undefined);
             return controller.close();
           }
-          if (value.event === 'verdict') soFar = value.soFar;
+          if (value.event === 'verdict' || value.event === 'failure') soFar = value.soFar;
           controller.enqueue(writer.event(value));
         } catch (thrown) {
           const error = toDuoguardError(thrown);

@@ -22,6 +22,8 @@ export interface ClassifyRequest {
   readonly policy?: string;
   /** What the items are to the application's model. Default: the response to a prompt is output, everything else input. */
   readonly direction?: 'input' | 'output';
+  /** Of all items, as an ISO 639-1 code or a longer tag. Default: detected, if the policy has conditions on it. */
+  readonly language?: string;
   /** Overrides of the thresholds of policy and checkpoint, probability per category. */
   readonly thresholds?: Partial<PerCategory<number>>;
   /** Only these categories may flag. Default: all. Scores of the others are still reported. */
@@ -79,6 +81,8 @@ export interface ItemVerdict {
   readonly severity?: 'none' | 'low' | 'medium' | 'high';
   /** Number, from 0, of the policy's denied phrase that the text contains: it blocks whatever the scores are. */
   readonly denied_phrase?: number;
+  /** When the policy has conditions on it: as the request said, or as it was detected; none if it cannot be told. */
+  readonly language?: string;
   readonly tokens: number;
   readonly windows: number;
   /** What was scored, when it was more than the normalised text; the item's scores are the maximum over them. */
@@ -127,6 +131,8 @@ export interface StreamSettings {
    * the next window has seen them with what follows. At most `contextTokens`. Left out: no text is returned.
    */
   readonly holdBack?: number;
+  /** A pause of so many milliseconds lets what has arrived be judged, the word it ends in included. 0: never. Default: 1000. */
+  readonly flushMs?: number;
 }
 
 /** Offsets are code points of the whole stream, half open. */
@@ -135,8 +141,11 @@ export interface Span {
   readonly end: number;
 }
 
-/** Of all windows up to some point: scores are the maximum, `tokens` those that were scored, context included. */
-export type StreamVerdict = Verdict & { readonly results: readonly [ItemVerdict] };
+/**
+ * Of all windows up to some point: scores are the maximum, `tokens` those that were scored, context included. `action` is
+ * the strongest, also of windows that could not be judged; a failure only when none could.
+ */
+export type StreamVerdict = Verdict & { readonly results: readonly [ItemVerdict | ItemFailure] };
 
 export type StreamEvent =
   /** One window was judged. `start` and `end` are its new text; `result` is about the window from `context` on. */
@@ -148,6 +157,16 @@ export type StreamEvent =
       readonly result: ItemVerdict;
       readonly soFar: StreamVerdict;
     } & Span)
+  /** One window could not be judged, and the policy says what becomes of it. */
+  | ({
+      readonly event: 'failure';
+      readonly index: number;
+      readonly context: number;
+      readonly checkpoint: string;
+      readonly error: ItemFailure['error'];
+      readonly action: 'allow' | 'block';
+      readonly soFar: StreamVerdict;
+    } & Span)
   /** These categories fired for the first time in this stream, in the window that the last `verdict` told of. */
   | ({ readonly event: 'flag'; readonly index: number; readonly categories: readonly Category[] } & Span)
   /** Judged text, in order and without gaps; none any more after a window was blocked. */
@@ -157,6 +176,8 @@ export type StreamEvent =
       readonly event: 'done';
       readonly codePoints: number;
       readonly released: number;
+      /** Windows that could not be judged. */
+      readonly failed: number;
       readonly verdict: StreamVerdict;
     };
 

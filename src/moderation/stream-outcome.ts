@@ -1,14 +1,15 @@
 import { CATEGORIES, type Category, perCategory } from '../taxonomy.ts';
-import type { ItemVerdict, StreamEvent, StreamVerdict, Timings, Verdict } from './contract.ts';
+import type { ItemFailure, ItemVerdict, StreamEvent, StreamVerdict, Timings, Verdict } from './contract.ts';
 import { endWithin, lengthOf, type Segment, type StreamWindow, textOf } from './stream-windows.ts';
 
 export interface JudgedWindow {
   readonly window: StreamWindow;
   readonly verdict: Verdict;
-  readonly result: ItemVerdict;
+  /** A failure is one of which the policy says what to do. */
+  readonly result: ItemVerdict | DecidedFailure;
 }
 
-type Total = Omit<JudgedWindow, 'window'>;
+export type DecidedFailure = ItemFailure & { readonly action: 'allow' | 'block' };
 
 /** What the windows of one stream came to, in their order, and which of its text may go out. */
 export class StreamOutcome {
@@ -18,7 +19,12 @@ export class StreamOutcome {
   #held: readonly Segment[] = [];
   #released = 0;
   #judged = 0;
-  #total: Total | undefined;
+  #failed = 0;
+  #times: Verdict | undefined;
+  /** Of the windows that could be judged. */
+  #result: ItemVerdict | undefined;
+  /** The worst of the others. */
+  #failure: DecidedFailure | undefined;
 
   /** @param holdBack tokens; `undefined` when no text is to be released at all. */
   constructor(holdBack: number | undefined) {
@@ -28,15 +34,21 @@ export class StreamOutcome {
   add({ window, verdict, result }: JudgedWindow): StreamEvent[] {
     const { index, start } = window;
     const end = start + lengthOf(window.chunk);
-    const context = start - lengthOf(window.context);
+    const place = { index, start, end, context: start - lengthOf(window.context), checkpoint: verdict.checkpoint };
     this.#judged = end;
-    this.#total = { verdict: addTimes(this.#total?.verdict, verdict), result: worse(this.#total?.result, result) };
-    const events: StreamEvent[] = [
-      { event: 'verdict', index, start, end, context, checkpoint: verdict.checkpoint, result, soFar: this.#soFar() },
-    ];
-    const categories = CATEGORIES.filter((category) => result.categories[category] && !this.#flagged.has(category));
-    for (const category of categories) this.#flagged.add(category);
-    if (categories.length > 0) events.push({ event: 'flag', index, start, end, categories });
+    this.#times = addTimes(this.#times, verdict);
+    const events: StreamEvent[] = [];
+    if ('error' in result) {
+      this.#failed += 1;
+      if (this.#failure?.action !== 'block') this.#failure = { ...result, index: 0 };
+      events.push({ event: 'failure', ...place, error: result.error, action: result.action, soFar: this.#soFar() });
+    } else {
+      this.#result = worse(this.#result, result);
+      events.push({ event: 'verdict', ...place, result, soFar: this.#soFar() });
+      const categories = CATEGORIES.filter((category) => result.categories[category] && !this.#flagged.has(category));
+      for (const category of categories) this.#flagged.add(category);
+      if (categories.length > 0) events.push({ event: 'flag', index, start, end, categories });
+    }
     if (this.#holdBack === undefined) return events;
     this.#held = [...this.#held, ...window.chunk];
     return [...events, ...this.#release(endWithin(this.#held, this.#holdBack))];
@@ -45,17 +57,22 @@ export class StreamOutcome {
   /** At least one window has been added. */
   finish(): StreamEvent[] {
     const released = this.#release([]);
-    return [...released, { event: 'done', codePoints: this.#judged, released: this.#released, verdict: this.#soFar() }];
+    const counts = { codePoints: this.#judged, released: this.#released, failed: this.#failed };
+    return [...released, { event: 'done', ...counts, verdict: this.#soFar() }];
   }
 
   #soFar(): StreamVerdict {
-    const { verdict, result } = this.#total as Total;
-    return { ...verdict, results: [result], usage: { tokens: result.tokens } };
+    const result = this.#result && (this.#failure?.action === 'block' ? blocked(this.#result) : this.#result);
+    return {
+      ...(this.#times as Verdict),
+      results: [result ?? (this.#failure as DecidedFailure)],
+      usage: { tokens: this.#result?.tokens ?? 0 },
+    };
   }
 
   /** Everything held but `kept`, which is its end. What was judged and held when a window is blocked never goes out. */
   #release(kept: readonly Segment[]): StreamEvent[] {
-    if (this.#total?.result.action === 'block') {
+    if (this.#result?.action === 'block' || this.#failure?.action === 'block') {
       this.#held = [];
       return [];
     }
@@ -69,6 +86,10 @@ export class StreamOutcome {
 }
 
 const STRENGTH = { allow: 0, flag: 1, block: 2 } as const satisfies Record<ItemVerdict['action'], number>;
+
+function blocked(result: ItemVerdict): ItemVerdict {
+  return { ...result, action: 'block' };
+}
 
 /** Maximum per category; tokens and windows add up. What else there is comes from the window with the higher score. */
 function worse(before: ItemVerdict | undefined, next: ItemVerdict): ItemVerdict {

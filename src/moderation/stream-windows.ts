@@ -37,7 +37,7 @@ const HALF_A_PAIR_AT_END = /[\ud800-\udbff]$/;
  *    window 1      [ctx][ chunk  ]
  *    window 2               [ctx][ chunk  ]
  *
- * A word is cut off only once its end has arrived, whatever the pieces were. Every segment is counted once; a chunk and
+ * A word is cut off only once its end has arrived, whatever the pieces were, unless somebody flushes. Every segment is counted once; a chunk and
  * a context never have more tokens than their size, unless one single character has.
  */
 export class StreamWindows {
@@ -46,6 +46,7 @@ export class StreamWindows {
   #pending = '';
   #position = 0;
   #ended = false;
+  #flushing = false;
   /** Parts of a word too long for a chunk. */
   #split: Segment[] = [];
   #chunk: Segment[] = [];
@@ -69,6 +70,16 @@ export class StreamWindows {
     this.#ended = true;
   }
 
+  /** What has arrived becomes windows, the last word too, however it goes on. */
+  flush(): void {
+    this.#flushing = true;
+  }
+
+  /** Whether text has arrived that is in no window yet. */
+  get waiting(): boolean {
+    return this.#chunk.length > 0 || this.#split.length > 0 || this.#position < this.#pending.length;
+  }
+
   /**
    * The next window that is complete. After `end`, `undefined` means that there is none any more; a stream without any
    * text is one empty window.
@@ -82,7 +93,10 @@ export class StreamWindows {
       if (window !== undefined) return window;
       if (this.#chunkTokens >= this.#sizes.chunkTokens) return this.#close();
     }
-    return this.#ended && (this.#chunk.length > 0 || this.#index === 0) ? this.#close() : undefined;
+    const whole = this.#ended || this.#flushing;
+    this.#flushing = false;
+    const nothing = this.#chunk.length === 0 && !(this.#ended && this.#index === 0);
+    return whole && !nothing ? this.#close() : undefined;
   }
 
   #close(): StreamWindow {
@@ -111,7 +125,8 @@ export class StreamWindows {
     if (text === undefined) return undefined;
     const end = this.#position + text.length;
     const mayGrow = end === this.#pending.length && !this.#ended;
-    if (mayGrow && (!WHOLE_SEGMENT.test(text) || HALF_A_PAIR_AT_END.test(text))) return undefined;
+    const complete = this.#flushing || WHOLE_SEGMENT.test(text);
+    if (mayGrow && (!complete || HALF_A_PAIR_AT_END.test(text))) return undefined;
     this.#position = end;
     return wellFormed(text);
   }

@@ -16,6 +16,7 @@ const WINDOWS_IN_FLIGHT = 4;
 
 const DEFAULT_CHUNK_TOKENS = 64;
 const DEFAULT_CONTEXT_TOKENS = 64;
+const DEFAULT_FLUSH_MS = 1000;
 
 /** Milliseconds before a window that met a full queue is offered again. A stream waits where a request would be refused. */
 const RETRIES = [50, 100, 200, 400, 800, 1600];
@@ -29,16 +30,18 @@ type Judge = (
  *    deltas --> StreamWindows --> up to 4 windows in classify() --> in order --> verdict, flag, release
  *       ^                                   |
  *       +------ not read while it is full --+            the consumer asks for events one by one
+ *
+ * While nothing comes for `flushMs`, what has come is judged.
  */
 export function createStreamClassifier({ classifier, tokenCounter }: StreamDependencies): StreamClassifier {
   return {
     classifyStream(deltas, settings, request, signal) {
       const counter = tokenCounter();
-      const { chunkTokens, contextTokens, holdBack } = fitSettings(settings, counter.capacity);
+      const { chunkTokens, contextTokens, holdBack, flushMs } = fitSettings(settings, counter.capacity);
       const windows = new StreamWindows(counter.count, { chunkTokens, contextTokens });
       const stopped = new AbortController();
       const judge = createJudge(classifier, request, AbortSignal.any([signal, stopped.signal]));
-      return judgeStream(deltas, windows, judge, holdBack, stopped);
+      return judgeStream(deltas, windows, judge, { holdBack, flushMs }, stopped);
     },
   };
 }
@@ -47,13 +50,14 @@ async function* judgeStream(
   deltas: AsyncIterable<string>,
   windows: StreamWindows,
   judge: Judge,
-  holdBack: number | undefined,
+  { holdBack, flushMs }: { readonly holdBack: number | undefined; readonly flushMs: number },
   stopped: AbortController,
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const input = deltas[Symbol.asyncIterator]();
   const outcome = new StreamOutcome(holdBack);
   const inFlight: ReturnType<Judge>[] = [];
   let reading: Promise<IteratorResult<string>> | undefined;
+  let pause: Pause | undefined;
   let ended = false;
   try {
     for (;;) {
@@ -66,13 +70,23 @@ async function* judgeStream(
       if (mayRead) reading ??= input.next();
       const oldest = inFlight[0];
       if (oldest === undefined && !mayRead) break;
-      const next = await Promise.race([...(oldest ? [oldest] : []), ...(mayRead && reading ? [reading] : [])]);
-      if ('window' in next) {
+      if (mayRead && flushMs > 0 && windows.waiting) pause ??= startPause(flushMs);
+      const next = await Promise.race([
+        ...(oldest ? [oldest] : []),
+        ...(mayRead && reading ? [reading] : []),
+        ...(mayRead && pause ? [pause.over] : []),
+      ]);
+      if ('paused' in next) {
+        pause = undefined;
+        windows.flush();
+      } else if ('window' in next) {
         void inFlight.shift();
         if ('error' in next) throw next.error;
         yield* outcome.add(next);
       } else {
         reading = undefined;
+        pause?.clear();
+        pause = undefined;
         if (!next.done) windows.push(next.value);
         else {
           ended = true;
@@ -82,11 +96,25 @@ async function* judgeStream(
     }
     yield* outcome.finish();
   } finally {
+    pause?.clear();
     stopped.abort(new DuoguardError('client_closed'));
     // A read that is still under way ends with the signal of the caller; nobody is left to hear of it.
     reading?.catch(() => {});
     if (!ended) input.return?.().catch(() => {});
   }
+}
+
+interface Pause {
+  readonly over: Promise<{ readonly paused: true }>;
+  clear(): void;
+}
+
+function startPause(milliseconds: number): Pause {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<{ readonly paused: true }>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, { paused: true });
+  });
+  return { over, clear: () => clearTimeout(timer) };
 }
 
 function createJudge(
@@ -96,17 +124,21 @@ function createJudge(
 ): Judge {
   return async (window) => {
     const text = textOf([...window.context, ...window.chunk]);
+    let decided: JudgedWindow | undefined;
     try {
       return await patiently(async () => {
+        decided = undefined;
         const verdict = await classifier.classify({ ...request, items: [text], signal });
         const result = verdict.results[0];
         if (result === undefined) throw new DuoguardError('inference_failed');
-        // Also where the policy lets an item pass or stops it: a stream waits for a full queue, and ends when it must.
-        if ('error' in result) throw new DuoguardError(toErrorCode(result.error.code));
-        return { window, verdict, result };
+        if (!('error' in result)) return { window, verdict, result };
+        // Kept until waiting for a full queue did not help.
+        const { action } = result;
+        if (action !== undefined) decided = { window, verdict, result: { ...result, action } };
+        throw new DuoguardError(toErrorCode(result.error.code));
       }, signal);
     } catch (error) {
-      return { window, error };
+      return decided ?? { window, error };
     }
   };
 }
@@ -138,7 +170,7 @@ function fitSettings(settings: StreamSettings, capacity: number) {
   if (holdBack !== undefined && holdBack > contextTokens) {
     throw invalidSetting('hold_back', `at most context_tokens, which is ${contextTokens}`);
   }
-  return { chunkTokens, contextTokens, holdBack };
+  return { chunkTokens, contextTokens, holdBack, flushMs: settings.flushMs ?? DEFAULT_FLUSH_MS };
 }
 
 function invalidSetting(field: string, expected: string): DuoguardError {

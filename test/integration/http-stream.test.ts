@@ -215,6 +215,49 @@ describe('a real socket', () => {
     });
   });
 
+  it('is what a model puts out unless it says otherwise', async () => {
+    const under = await serve();
+    for (const settings of [{}, { direction: 'input' }]) {
+      const client = await open(under.port);
+      client.line(settings);
+      client.line('text');
+      client.end();
+      await client.reader.rest();
+    }
+    const { requests } = under.classifier as ReturnType<typeof createClassifierDouble>;
+    expect(requests.map(({ direction }) => direction)).toEqual(['output', 'input']);
+  });
+
+  it('is judged when it pauses, so that a slow writer is not held up', async () => {
+    const { port } = await serve();
+    const client = await open(port, { path: '/classify/stream?flush_ms=5&hold_back=0' });
+    client.line('one');
+    await until(() => client.reader.events.length === 2);
+    expect(client.reader.events).toMatchObject([{ event: 'verdict' }, { event: 'release', text: 'one' }]);
+    client.line(' two');
+    client.end();
+    const events = await client.reader.rest();
+    expect(events.filter(({ event }) => event === 'release').at(-1)).toMatchObject({ text: ' two' });
+  });
+
+  it('tells of a window that its policy lets pass, or stops, without being judged', async () => {
+    const classifier = createClassifierDouble(async (request) => ({
+      ...verdictFor(request),
+      results: [{ index: 0, error: { code: 'worker_crashed', message: 'It crashed.' }, action: 'block' }],
+    }));
+    const under = await serve({ classifier });
+    const client = await open(under.port);
+    client.line({ ...SIZES, hold_back: 0 });
+    client.line('text');
+    client.end();
+    const error = { code: 'worker_crashed', message: 'It crashed.' };
+    expect(await client.reader.rest()).toMatchObject([
+      { event: 'failure', index: 0, start: 0, end: 4, context: 0, checkpoint: 'double-1', action: 'block', error },
+      { event: 'done', action: 'block', error, failed: 1, released: 0 },
+    ]);
+    await settledMetrics(under, 'guardrail_requests_in_flight 0');
+  });
+
   it('of nothing is safe', async () => {
     const { port } = await serve();
     const client = await open(port);
@@ -319,6 +362,7 @@ describe('what is wrong', () => {
     ['a size in the query', post('', {}, '?chunk_tokens=many'), 422, 'invalid_request', 'chunk_tokens'],
     ['sizes beyond the model', post('{"chunk_tokens":129}\n'), 422, 'invalid_request', 'chunk_tokens'],
     ['holding back too much', post('{"context_tokens":3,"hold_back":4}\n'), 422, 'invalid_request', 'hold_back'],
+    ['a pause', post('{"flush_ms":-1}\n'), 422, 'invalid_request', 'flush_ms'],
     ['an unknown setting', post('{"chunk":4}\n'), 422, 'invalid_request', 'chunk'],
     ['a whole input', post('{"input":"text"}\n'), 422, 'invalid_request', 'input'],
     ['a threshold', post('{"thresholds":{"hate":2}}\n'), 422, 'invalid_request', 'thresholds.hate'],

@@ -75,6 +75,39 @@ describe('windows of a stream', () => {
     expect(windowsOf(deltas, 10, 0).map((window) => textOf(window.chunk))).toEqual(['Somebody', ' said', ' something']);
   });
 
+  it('end where they are flushed, and go on from there with what came before', () => {
+    const windows = new StreamWindows(countBytes, { chunkTokens: 20, contextTokens: 20 });
+    windows.push('some');
+    expect([windows.waiting, windows.next()]).toEqual([true, undefined]);
+    windows.flush();
+    expect(textOf(windows.next()?.chunk ?? [])).toBe('some');
+    expect([windows.waiting, windows.next()]).toEqual([false, undefined]);
+    windows.flush();
+    expect(windows.next()).toBeUndefined();
+    windows.push('thing else');
+    expect(windows.next()).toBeUndefined();
+    windows.end();
+    expect(windows.next()).toMatchObject({ index: 1, start: 4, context: [{ text: 'some' }] });
+    expect(windows.next()).toBeUndefined();
+  });
+
+  it('never part a character when they are flushed', () => {
+    fc.assert(
+      fc.property(texts, fc.array(fc.nat()), fc.nat(9), (text, positions, every) => {
+        const windows = new StreamWindows(countBytes, { chunkTokens: 9, contextTokens: 4 });
+        const found: StreamWindow[] = [];
+        for (const [index, delta] of cut(text, positions).entries()) {
+          windows.push(delta);
+          if (index % (every + 1) === 0) windows.flush();
+          for (let window = windows.next(); window !== undefined; window = windows.next()) found.push(window);
+        }
+        windows.end();
+        for (let window = windows.next(); window !== undefined; window = windows.next()) found.push(window);
+        expect(found.map((window) => textOf(window.chunk)).join('')).toBe(wellFormed(text));
+      }),
+    );
+  });
+
   it('of a stream without text are one that is empty', () => {
     expect(windowsOf(['', ''], 8, 8)).toMatchObject([{ index: 0, chunk: [], context: [], start: 0 }]);
   });
@@ -198,6 +231,45 @@ describe('a stream', () => {
     await expect(all(stream(['one'], { judge }).events)).rejects.toMatchObject({ code: 'overloaded' });
   });
 
+  it('judges what has come once nothing comes for a while, and each text once', async () => {
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    async function* input() {
+      yield 'one hate';
+      await gate;
+      yield 'ful three';
+    }
+    const { classifyStream } = createStreamClassifier({
+      classifier: createClassifierDouble(),
+      tokenCounter: () => WORD_COUNTER,
+    });
+    const sizes = { chunkTokens: 50, contextTokens: 50, holdBack: 0, flushMs: 5 };
+    const events = classifyStream(input(), sizes, { longInput: 'window' }, new AbortController().signal);
+    expect((await events.next()).value).toMatchObject({ event: 'verdict', index: 0, start: 0, end: 8 });
+    expect((await events.next()).value).toMatchObject({ event: 'release', text: 'one hate' });
+    open();
+    const rest = await all(events);
+    expect(kinds(rest)).toEqual(['verdict', 'flag', 'done']);
+    expect(rest[0]).toMatchObject({ index: 1, context: 0, start: 8, end: 17 });
+  });
+
+  it('waits for the rest of a chunk for ever when told to', async () => {
+    async function* input() {
+      yield 'one';
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      yield ' two';
+    }
+    const { classifyStream } = createStreamClassifier({
+      classifier: createClassifierDouble(),
+      tokenCounter: () => WORD_COUNTER,
+    });
+    const sizes = { chunkTokens: 50, contextTokens: 50, flushMs: 0 };
+    const events = await all(classifyStream(input(), sizes, { longInput: 'window' }, new AbortController().signal));
+    expect(kinds(events)).toEqual(['verdict', 'done']);
+  });
+
   it('ends with the failure of a window and drops the others', async () => {
     const { events, classifier } = stream(['one two three four five six'], {
       judge: (request) =>
@@ -218,6 +290,58 @@ describe('a stream', () => {
       }),
     });
     await expect(all(events)).rejects.toMatchObject({ code: 'inference_failed' });
+  });
+
+  describe('whose window cannot be judged', () => {
+    /** Fails on every window with "broken", as a classifier does whose policy says what becomes of it. */
+    const failing = (action: 'allow' | 'block', code = 'inference_failed') => {
+      return async (request: ClassifyRequest): Promise<Verdict> => {
+        const verdict = verdictFor(request);
+        if (!JSON.stringify(request.items).includes('broken')) return verdict;
+        return { ...verdict, results: [{ index: 0, error: { code, message: 'failed' }, action }] };
+      };
+    };
+    const settings = { contextTokens: 0, holdBack: 0 };
+
+    it('passes it where the policy fails open', async () => {
+      const found = await all(stream(['a b broken d e f'], { settings, judge: failing('allow') }).events);
+      expect(kinds(found)).toEqual(['verdict', 'release', 'failure', 'release', 'verdict', 'release', 'done']);
+      expect(found[2]).toMatchObject({ index: 1, start: 3, action: 'allow', error: { code: 'inference_failed' } });
+      expect(released(found)).toBe('a b broken d e f');
+      expect(found.at(-1)).toMatchObject({ failed: 1, verdict: { results: [{ action: 'allow', windows: 2 }] } });
+    });
+
+    it('holds it and all after it back where the policy fails closed', async () => {
+      const found = await all(stream(['a b broken d e f'], { settings, judge: failing('block') }).events);
+      expect(kinds(found)).toEqual(['verdict', 'release', 'failure', 'verdict', 'done']);
+      expect(released(found)).toBe('a b');
+      expect(found.at(-1)).toMatchObject({
+        failed: 1,
+        verdict: { results: [{ action: 'block', flagged: false, windows: 2 }] },
+      });
+    });
+
+    it('is a failure as a whole when no window could be judged', async () => {
+      const found = await all(stream(['broken'], { settings, judge: failing('block') }).events);
+      expect(kinds(found)).toEqual(['failure', 'done']);
+      expect(found.at(-1)).toMatchObject({
+        verdict: { results: [{ action: 'block', error: { code: 'inference_failed' } }], usage: { tokens: 0 } },
+      });
+    });
+
+    it('waits for a full queue before the policy decides', async () => {
+      let refusals = 2;
+      const full = failing('allow', 'overloaded');
+      const { events } = stream(['broken'], {
+        settings,
+        judge: (request) => (refusals-- > 0 ? full(request) : Promise.resolve(verdictFor(request))),
+      });
+      expect(kinds(await all(events))).toEqual(['verdict', 'release', 'done']);
+      refusals = Number.POSITIVE_INFINITY;
+      const never = stream(['broken'], { settings, judge: full });
+      expect(kinds(await all(never.events))).toEqual(['failure', 'release', 'done']);
+      expect(never.classifier.requests).toHaveLength(7);
+    });
   });
 
   it('that is left early drops its windows and closes its input', async () => {
