@@ -10,21 +10,20 @@ const option = (kind: EditOption['kind'], rank: number, text: string, share = 1)
 
 const FRAMES: Slot = {
   word: '',
-  options: [option('frame', 0, 'none'), option('frame', 1, 'story'), option('frame', 2, 'quotation')],
+  options: [option('keep', 0, 'none'), option('frame', 0, 'story'), option('frame', 1, 'quotation')],
 };
 const STYLES: Slot = { word: '', options: [option('keep', 0, ''), option('leetspeak', 0, 'leetspeak')] };
 
-/** A word that may be kept, translated in two ways, written in leetspeak or dropped; numbers can only stay. */
+/** A word with two translations that may stay foreign, be written in leetspeak or dropped; numbers can only stay. */
 function wordSlot(word: string, lang: string): Slot {
-  const options = [option('keep', 0, word)];
-  if (!/^\d+$/.test(word)) {
-    options.push(
-      option('translate', 0, `${word}-${lang}`, 0.7),
-      option('translate', 1, `${lang}-${word}`, 0.3),
-      option('leetspeak', 0, word.replaceAll('e', '3').replaceAll('o', '0')),
-      option('drop', 0, ''),
-    );
-  }
+  if (/^\d+$/.test(word)) return { word, options: [option('keep', 0, word)] };
+  const options = [
+    option('translate', 0, `${word}-${lang}`, 0.7),
+    option('translate', 1, `${lang}-${word}`, 0.3),
+    option('keep-foreign', 0, word),
+    option('leetspeak', 0, word.replaceAll('e', '3').replaceAll('o', '0')),
+    option('drop', 0, ''),
+  ];
   return { word, options };
 }
 

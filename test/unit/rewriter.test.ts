@@ -16,6 +16,7 @@ async function create(options: Partial<RewriterOptions> = {}): Promise<Generator
     createEditSpace: toyEditSpace,
     languages: () => ['fr', 'de'],
     config: CONFIG,
+    policy: null,
     threads: 1,
     ...options,
   });

@@ -2,6 +2,7 @@ import type { GenerationTask } from '../contract.ts';
 import { EDIT_KINDS, type EditSpace } from './edit-space.ts';
 import { RewriterError } from './errors.ts';
 import { conditionRows, editRow, textRows } from './feature-rows.ts';
+import { priorLogits } from './prior.ts';
 
 /** Features by number; each is a list of rows of the embedding table. A feature's vector is the rows' sum / √rows. */
 export class FeatureList {
@@ -62,6 +63,7 @@ export interface EncodedSpace {
   readonly edit: Int32Array;
   readonly kind: Uint8Array;
   readonly logShare: Float32Array;
+  readonly prior: Float32Array;
   readonly condition: number;
 }
 
@@ -87,6 +89,7 @@ export function encodeSpace({ task, slots }: EditSpace, features: FeatureList): 
     edit: Int32Array.from(options, (option, o) => features.edit(kind[o]!, option.rank)),
     kind,
     logShare: Float32Array.from(options, (option) => Math.log(option.share)),
+    prior: Float32Array.from(slots.flatMap(priorLogits)),
     condition: features.condition(task),
   };
 }

@@ -22,8 +22,6 @@ export class History {
   lastButOne = -1;
   /** Features of the edits about the whole text. */
   readonly whole: number[] = [];
-  /** Bit k is set when a decision about the whole text has chosen kind k. */
-  styles = 0;
   #words = 0;
   readonly #groups = new Float64Array(GROUPS);
 
@@ -32,7 +30,6 @@ export class History {
     const edit = space.edit[option]!;
     if (space.word[slot]! < 0) {
       this.whole.push(edit);
-      if (option > space.first[slot]!) this.styles |= 1 << space.kind[option]!;
       return;
     }
     this.lastButOne = this.last;

@@ -5,7 +5,6 @@ import { decisionsOf, type EncodedSpace, type FeatureList } from './encoded-spac
 import { addRow, featureVectors, scaleRows } from './feature-vectors.ts';
 import { COUNTS, History } from './history.ts';
 import { ABSENT, CONTEXT_PARTS } from './policy-graph.ts';
-import { priorLogit } from './prior.ts';
 
 /** A candidate as the policy sees it: its choices, forced one after another. */
 export interface Trace {
@@ -72,7 +71,7 @@ export function assembleBatch(traces: readonly Trace[], features: FeatureList, t
           const at = n * longest + o - first;
           optionPlace[2 * at] = places.of(space.text[o]!);
           optionPlace[2 * at + 1] = places.of(space.edit[o]!);
-          prior[at] = priorLogit(space.kind[o]!, o === first, history.styles);
+          prior[at] = space.prior[o]!;
           logShare[at] = space.logShare[o]!;
           chosen[at] = targets === undefined ? Number(o === choice) : targets[o]!;
         }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { PolicyFileError } from './errors.ts';
 import type { Policy } from './policy.ts';
 import { policyFingerprint } from './policy-config.ts';
@@ -16,6 +17,9 @@ interface Header {
 }
 
 const HASH_BYTES = 32;
+
+/** Warmed up on translations by `npm run train -- generator`, so that a fresh clone can play at once. */
+export const SHIPPED_POLICY = fileURLToPath(new URL('policy.bin', import.meta.url));
 
 export function savePolicy(file: string, policy: Policy): void {
   const arrays = [policy.parameters.values, policy.table.values];

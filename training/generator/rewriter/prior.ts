@@ -1,29 +1,30 @@
-import { EDIT_KINDS, type EditKind } from './edit-space.ts';
+import type { EditKind, Slot } from './edit-space.ts';
 
 /**
- * Logits that are there before anything is learned, relative to keeping the word. Among translations the lexicon's
- * shares decide; about one word in twenty is dropped or disguised and two texts in three have no frame.
+ * Logits that are there before anything is learned, relative to a slot's first option, the plain one. Two texts in three
+ * have no frame and about one word in ten is disguised, so that there is something to learn from; among translations the
+ * lexicon's shares decide.
  */
 const KIND_LOGITS: Readonly<Record<EditKind, number>> = {
-  keep: 0,
-  translate: 2.5,
+  keep: -3,
+  translate: 0,
   substitute: -2,
-  drop: -3.5,
+  drop: -3,
   misspell: -4,
-  'space-out': -4.5,
+  'space-out': -4,
   homoglyph: -4,
   leetspeak: -4,
-  'keep-foreign': -3,
-  frame: -2.5,
+  'keep-foreign': -3.5,
+  frame: -3.5,
 };
 
-/** What a disguise gains once the decisions about the whole text have named its kind. */
-const STYLE_LOGIT = 4;
+/** Of all translations together where the plain option is to keep the word: it is probably a name. */
+const TRANSLATED_NAME = -1;
 
-const LOGITS: readonly number[] = EDIT_KINDS.map((kind) => KIND_LOGITS[kind]);
-
-/** `plain`: the slot's first option. `styles`: bit k is set when a decision about the whole text has chosen kind k. */
-export function priorLogit(kind: number, plain: boolean, styles: number): number {
-  if (plain) return 0;
-  return LOGITS[kind]! + ((styles >>> kind) & 1) * STYLE_LOGIT;
+export function priorLogits({ options }: Slot): number[] {
+  const name = options[0]?.kind === 'keep';
+  return options.map(({ kind }, o) => {
+    if (o === 0) return 0;
+    return kind === 'translate' && name ? TRANSLATED_NAME : KIND_LOGITS[kind];
+  });
 }

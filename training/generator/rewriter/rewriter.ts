@@ -11,23 +11,25 @@ import type {
   PreferencePair,
   SamplingOptions,
 } from '../contract.ts';
+import { createEditSpace as spaceOfLexicons } from './create-edit-space.ts';
 import type { EditSpace } from './edit-space.ts';
 import { checkChoices, decisionsOf, encodeSpace, FeatureList } from './encoded-space.ts';
 import { RewriterError } from './errors.ts';
 import { Policy } from './policy.ts';
 import type { Trace } from './policy-batch.ts';
 import { DEFAULT_POLICY, type PolicyConfig } from './policy-config.ts';
-import { restorePolicy, savePolicy } from './policy-file.ts';
+import { restorePolicy, SHIPPED_POLICY, savePolicy } from './policy-file.ts';
 import { PolicyTrainer } from './policy-trainer.ts';
 import { Sampler } from './sampler.ts';
+import { languagesFrom } from './word-sources.ts';
 
 export interface RewriterOptions {
-  /** All rewritings of a task; `undefined` when it can't be rewritten. */
-  readonly createEditSpace: (task: GenerationTask) => EditSpace | undefined;
-  /** Languages that a seed in `from` can be rewritten in. */
-  readonly languages: (from: string) => readonly string[];
-  /** A saved policy to begin with; without it the policy is the prior and the lexicon. */
-  readonly policy?: string;
+  /** All rewritings of a task; `undefined` when it can't be rewritten. Default: those of the shipped lexicons. */
+  readonly createEditSpace?: (task: GenerationTask) => EditSpace | undefined;
+  /** Languages that a seed in `from` can be rewritten in. Default: its own and those that a shipped lexicon leads to. */
+  readonly languages?: (from: string) => readonly string[];
+  /** A saved policy to begin with; `null` for an untrained one, which is the prior and the lexicon. Default: the shipped one. */
+  readonly policy?: string | null;
   readonly config?: PolicyConfig;
   /** Fixes the initial values. */
   readonly seed?: number;
@@ -40,10 +42,12 @@ const TASKS_AT_ONCE = 64;
 const WARMUP = 0.1;
 
 /** The embedded generator. Throws `PolicyFileError` when `policy` can't be used. */
-export async function createRewriter(options: RewriterOptions): Promise<Generator> {
-  const policy = await Policy.create(options.config ?? DEFAULT_POLICY, options.seed ?? 0, options.threads ?? 2);
-  if (options.policy !== undefined) restorePolicy(options.policy, policy);
-  const { createEditSpace, languages } = options;
+export async function createRewriter(options: RewriterOptions = {}): Promise<Generator> {
+  const { config = DEFAULT_POLICY, languages = languagesFrom, policy: file = SHIPPED_POLICY } = options;
+  const createEditSpace =
+    options.createEditSpace ?? ((task) => (isRewritable(task, languages) ? spaceOfLexicons(task) : undefined));
+  const policy = await Policy.create(config, options.seed ?? 0, options.threads ?? 2);
+  if (file !== null) restorePolicy(file, policy);
   return {
     name: 'rewriter',
     languages,
@@ -56,7 +60,11 @@ export async function createRewriter(options: RewriterOptions): Promise<Generato
   };
 }
 
-type CreateEditSpace = RewriterOptions['createEditSpace'];
+type CreateEditSpace = NonNullable<RewriterOptions['createEditSpace']>;
+
+function isRewritable({ seed, lang }: GenerationTask, languages: (from: string) => readonly string[]): boolean {
+  return languages(seed.lang).includes(lang);
+}
 
 async function generate(
   policy: Policy,

@@ -3,7 +3,6 @@ import { addRow, featureVectors } from './feature-vectors.ts';
 import { COUNTS, History } from './history.ts';
 import type { Policy } from './policy.ts';
 import { PARAMETERS } from './policy-graph.ts';
-import { priorLogit } from './prior.ts';
 
 /** What a draw is made of. */
 export interface Draw {
@@ -104,7 +103,7 @@ export class Sampler {
       const o = first + i;
       const text = space.text[o]! * width;
       const edit = space.edit[o]! * width;
-      let logit = priorLogit(space.kind[o]!, i === 0, history.styles) + share * space.logShare[o]!;
+      let logit = space.prior[o]! + share * space.logShare[o]!;
       for (let e = 0; e < width; e++) {
         logit += query[e]! * this.#vectors[text + e]! + query[width + e]! * this.#vectors[edit + e]!;
       }
