@@ -13,6 +13,7 @@ Trains a guardrail from scratch and publishes it as a checkpoint directory.
                     corpus). May be repeated. Default: seeds
   --text PATH       more texts, in the same form, for learning the tokenizer only. May be repeated
   --tokenizer FILE  use this tokenizer.json instead of learning one
+  --word-lists DIR  published lists of profane words, exchanged for those of the other language in translated rows
   --config FILE     settings as JSON; what it leaves out has its default
   --out DIR         where checkpoints are published. Default: state/models
   --id ID           name of the checkpoint. Default: guardrail-<date and time>
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
       data: { type: 'string', multiple: true },
       text: { type: 'string', multiple: true, default: [] },
       tokenizer: { type: 'string' },
+      'word-lists': { type: 'string' },
       config: { type: 'string' },
       out: { type: 'string', default: join('state', 'models') },
       id: { type: 'string' },
@@ -54,11 +56,13 @@ async function main(): Promise<void> {
   const saved = values.resume ? savedSettings(values.run as string) : undefined;
   const id =
     values.id ?? `guardrail-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
+  const wordLists = values['word-lists'] ?? saved?.wordLists;
   const { figures, steps, minutes } = await trainGuardrail({
     config: readConfig(values.config ?? saved?.config),
     data: values.data ?? saved?.data ?? ['seeds'],
     text: values.text,
     ...(values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer }),
+    ...(wordLists === undefined ? {} : { wordLists }),
     runDirectory: values.run ?? join('state', 'runs', id),
     resume: values.resume,
     id,
@@ -82,9 +86,9 @@ function readConfig(source: string | object | undefined) {
 }
 
 /** What a resumed run goes on with unless the command says otherwise. */
-function savedSettings(run: string): { data: string[]; config: object } | undefined {
+function savedSettings(run: string): { data: string[]; wordLists?: string; config: object } | undefined {
   const path = join(run, 'config.json');
-  return existsSync(path) ? (readJson(path) as { data: string[]; config: object }) : undefined;
+  return existsSync(path) ? (readJson(path) as { data: string[]; wordLists?: string; config: object }) : undefined;
 }
 
 function readJson(path: string): unknown {

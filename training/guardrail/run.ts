@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { readDataset } from '../data/dataset.ts';
+import { readProfaneWords } from '../lexicon/profanity.ts';
 import { createTranslator } from '../lexicon/translator.ts';
 import { vocabularyTokens } from '../tokenizer/template.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly text: readonly string[];
   /** A `tokenizer.json` to use instead of training one. */
   readonly tokenizer?: string;
+  /** Directory of published lists of profane words, for rows that are translated. */
+  readonly wordLists?: string;
   /** Holds settings, tokenizer, journal and state; what a resumed run continues from. */
   readonly runDirectory: string;
   readonly resume: boolean;
@@ -44,7 +47,7 @@ export interface RunResult {
 
 /** Trains a guardrail from data to a published checkpoint. Killed at any moment it can go on, to the same result. */
 export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
-  const { log, runDirectory, data } = options;
+  const { runDirectory } = options;
   const began = performance.now();
   openRun(options);
   const tokenizerJson = await prepareTokenizer(options);
@@ -53,7 +56,7 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
     ...options.config,
     encoder: { ...options.config.encoder, vocabSize: tokenizer.vocabSize },
   });
-  const corpora = await readCorpora(data, tokenizer, config, log);
+  const corpora = await readCorpora(options, tokenizer, config);
   const trainer = await GuardrailTrainer.create(config, vocabularyTokens(tokenizerJson));
   const files = { state: join(runDirectory, 'state.bin'), journal: join(runDirectory, 'journal.jsonl') };
   const earlier = minutesBefore(files.journal);
@@ -103,12 +106,13 @@ function fingerprintOf(
   return hash.digest('hex');
 }
 
-function openRun({ runDirectory, resume, config, data }: RunOptions): void {
+function openRun({ runDirectory, resume, config, data, wordLists }: RunOptions): void {
   const started = existsSync(join(runDirectory, 'config.json'));
   if (started && !resume) throw new RunStateError(`${runDirectory} holds a run already: --resume continues it`);
   if (!started && resume) throw new RunStateError(`${runDirectory} holds no run to resume`);
   mkdirSync(runDirectory, { recursive: true });
-  if (!started) writeFileSync(join(runDirectory, 'config.json'), `${JSON.stringify({ data, config }, null, 2)}\n`);
+  if (!started)
+    writeFileSync(join(runDirectory, 'config.json'), `${JSON.stringify({ data, wordLists, config }, null, 2)}\n`);
 }
 
 /** The run's tokenizer: the one it already has, the given one, or a new one learned from all its texts. */
@@ -138,15 +142,15 @@ function writeWhole(path: string, text: string): void {
 }
 
 async function readCorpora(
-  data: readonly string[],
+  { data, wordLists, log }: RunOptions,
   tokenizer: TextTokenizer,
   { encoder, translateTo, seed }: GuardrailConfig,
-  log: (line: string) => void,
 ): Promise<LoadedCorpora> {
   const onRow = (rows: number): void => {
     if (rows % 100_000 === 0) log(`${rows} rows read`);
   };
-  const translators = translateTo.map((language) => createTranslator(language, seed));
+  const profane = wordLists === undefined ? undefined : readProfaneWords(wordLists);
+  const translators = translateTo.map((language) => createTranslator(language, seed, profane));
   const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, onRow, translators);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
   return corpora;

@@ -14,9 +14,11 @@ export interface LexiconLimits {
   readonly candidates: number;
   /** Least p(target | source) * p(source | target). */
   readonly agreement: number;
+  /** Least expected number of times that the two words are aligned. */
+  readonly sightings: number;
 }
 
-const DEFAULT_LIMITS: LexiconLimits = { candidates: 4, agreement: 0.01 };
+export const DEFAULT_LIMITS: LexiconLimits = { candidates: 4, agreement: 0.01, sightings: 0 };
 
 /**
  * Aligns the pairs in both directions and keeps what both agree on. A word that the alignment mostly leaves without a
@@ -33,8 +35,8 @@ export function learnLexicon(pairs: readonly SentencePair[], limits: LexiconLimi
   for (const { source } of pairs) for (const word of source) occurrences.set(word, (occurrences.get(word) ?? 0) + 1);
 
   const found = new Map<string, Translation[]>();
-  for (const { source, target, probability } of forward) {
-    if (source === NOTHING) continue;
+  for (const { source, target, probability, count } of forward) {
+    if (source === NOTHING || count < limits.sightings) continue;
     const share = probability * (backwardOf.get(key(source, target)) ?? 0);
     if (share < limits.agreement) continue;
     const list = found.get(source) ?? [];
@@ -48,9 +50,19 @@ export function learnLexicon(pairs: readonly SentencePair[], limits: LexiconLimi
   return new Map([...found].map(([word, list]) => [word, normalised(list, limits.candidates)]));
 }
 
-/** Word by word: a drawn translation where the lexicon has one, else the word itself. `random` gives [0, 1). */
-export function translateWords(text: string, lexicon: Lexicon, random: () => number): string {
+/**
+ * Word by word: what `override` says of a word (in lower case), else a drawn translation where the lexicon has one, else
+ * the word itself. `random` gives [0, 1).
+ */
+export function translateWords(
+  text: string,
+  lexicon: Lexicon,
+  random: () => number,
+  override: (word: string) => string | undefined = () => undefined,
+): string {
   return replaceWords(text, (word) => {
+    const overridden = override(word);
+    if (overridden !== undefined) return overridden;
     const candidates = lexicon.get(word);
     if (candidates === undefined) return undefined;
     const point = random();
