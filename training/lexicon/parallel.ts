@@ -17,33 +17,56 @@ interface RawPair {
   readonly xx: string;
 }
 
+interface Translated extends RawPair {
+  readonly source: string;
+  readonly lang: string;
+}
+
 const lineSchema = z.object({ en: z.string(), xx: z.string(), lang: z.string() });
 
 /** Longer sentences say little about words and cost most: alignment is quadratic in length. */
 const LONGEST = 60;
 
-/** English sentences and their translations into `to` from `*.jsonl[.gz]` of `{en, xx, lang}` and from the seeds. */
-export async function readParallel(path: string | undefined, to: string): Promise<ParallelText[]> {
-  const files = path === undefined ? [] : filesOf(path);
-  const texts: { source: string; pairs: RawPair[] }[] = [];
-  for (const file of files) {
-    const pairs: RawPair[] = [];
+/**
+ * English sentences and their translations into `language` from `*.jsonl[.gz]` of `{en, xx, lang}` and from the seeds; the
+ * other way round when `reversed`. Sources are in lower case, targets as inside a sentence.
+ */
+export async function readParallel(
+  path: string | undefined,
+  language: string,
+  reversed = false,
+): Promise<ParallelText[]> {
+  const bySource = new Map<string, RawPair[]>();
+  if (path !== undefined) {
+    for await (const { source, lang, en, xx } of readTranslations(path)) {
+      const pairs = bySource.get(source) ?? [];
+      bySource.set(source, pairs);
+      if (lang === language) pairs.push({ en, xx });
+    }
+  }
+  const texts = [...bySource].map(([source, pairs]) => ({ source, pairs }));
+  texts.push({ source: 'seeds', pairs: await seedPairs(language) });
+  const sourceOf = ({ en, xx }: RawPair) => (reversed ? xx : en);
+  const targetOf = ({ en, xx }: RawPair) => (reversed ? en : xx);
+  const trueCase = createTrueCaser(texts.flatMap(({ pairs }) => pairs.map(targetOf)));
+  const toWords = (pair: RawPair) => ({
+    source: wordsOf(sourceOf(pair)),
+    target: wordsOf(targetOf(pair)).map(trueCase),
+  });
+  const read = texts.map(({ source, pairs }) => ({ source, pairs: pairs.map(toWords).filter(alignable) }));
+  return read.filter(({ pairs }) => pairs.length > 0);
+}
+
+/** Lines of parallel files with the name of their file. Throws an `Error` that names the file and line of a mistake. */
+export async function* readTranslations(path: string): AsyncGenerator<Translated> {
+  for (const file of filesOf(path)) {
+    const source = basename(file).replace(/\.jsonl(\.gz)?$/, '');
     let number = 0;
     for await (const line of readLines(file)) {
       number++;
-      if (line.trim() === '') continue;
-      const { en, xx, lang } = parseLine(line, `${file}:${number}`);
-      if (lang === to) pairs.push({ en, xx });
+      if (line.trim() !== '') yield { source, ...parseLine(line, `${file}:${number}`) };
     }
-    texts.push({ source: basename(file).replace(/\.jsonl(\.gz)?$/, ''), pairs });
   }
-  texts.push({ source: 'seeds', pairs: await seedPairs(to) });
-  const trueCase = createTrueCaser(texts.flatMap(({ pairs }) => pairs.map(({ xx }) => xx)));
-  const read = texts.map(({ source, pairs }) => ({
-    source,
-    pairs: pairs.map(({ en, xx }) => ({ source: wordsOf(en), target: wordsOf(xx).map(trueCase) })).filter(alignable),
-  }));
-  return read.filter(({ pairs }) => pairs.length > 0);
 }
 
 /** The held-out seeds stay out, as in training. */

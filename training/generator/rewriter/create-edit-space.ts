@@ -166,18 +166,19 @@ function renderUnits(units: readonly Unit[], tail: string, choiceOf: (index: num
   let result = '';
   let capitalDue = false;
   let wide = false;
+  let afterDropped = false;
   for (let i = 0; i < units.length; i++) {
     const { words, options } = units[i] as Unit;
     const { before, opens, written } = words[0] as SeedWord;
     const { kind, text } = options[choiceOf(i)] as EditOption;
     if (opens) capitalDue = hasCapital(written);
-    if (kind === 'drop') {
-      result += opens ? before : before.trimEnd();
-      continue;
-    }
+    const dropped = kind === 'drop';
     const spaced = kind === 'space-out';
-    const blank = opens && result.endsWith(' ') ? '' : before;
-    result += blank === ' ' && (spaced || wide) ? '  ' : blank;
+    if (dropped && !opens) result += before.trimEnd();
+    // Nothing is left before it that it could stand apart from.
+    else if (!(afterDropped && before === ' ')) result += before === ' ' && (spaced || wide) ? '  ' : before;
+    afterDropped = dropped && (opens || afterDropped);
+    if (dropped) continue;
     result += capitalDue ? capitalised(text) : text;
     capitalDue = false;
     wide = spaced;

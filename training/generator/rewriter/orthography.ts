@@ -5,6 +5,9 @@ const START = "(?<![\\p{L}\\p{M}’'])";
 /** A word of at least two letters that begins with a vowel: single letters may be a spaced-out word's. */
 const VOWEL = '[aeiouyàâäéèêëîïôöùûüœæ]\\p{L}';
 
+/** Of the common French words with h, those that elide. */
+const MUTE_H = 'h(?:omme|eure|istoire|ôpita|ôtel|erbe|uile|abit|umain|umeur|onneur|oraire|ier|iver|éroïne|ameçon)';
+
 const FULL_FORMS: Readonly<Record<string, string>> = {
   l: 'le',
   d: 'de',
@@ -26,8 +29,8 @@ const FULL_FORMS: Readonly<Record<string, string>> = {
  */
 const RULES: Readonly<Record<string, Rules>> = {
   fr: [
-    [new RegExp(`${START}(l|d|qu|j|n|s|m|t|c|jusqu|lorsqu|puisqu) (?=${VOWEL}|h\\p{L})`, 'giu'), "$1'"],
-    [new RegExp(`${START}(l|d|j|n|s|m|t)(?:e|a) (?=${VOWEL})`, 'giu'), "$1'"],
+    [new RegExp(`${START}(l|d|qu|j|n|s|m|t|c|jusqu|lorsqu|puisqu) (?=${VOWEL}|${MUTE_H})`, 'giu'), "$1'"],
+    [new RegExp(`${START}(l|d|j|n|s|m|t)(?:e|a) (?=${VOWEL}|${MUTE_H})`, 'giu'), "$1'"],
     [new RegExp(`${START}qu(?:e|i) (?=(?:il|elle|on|un)s?(?![\\p{L}\\p{M}]))`, 'giu'), "qu'"],
     [new RegExp(`${START}(l|d|qu|j|n|s|m|t|c|jusqu|lorsqu|puisqu)(?= \\p{L}{2})`, 'giu'), (form) => fullForm(form)],
     [new RegExp(`${START}de le(?= \\p{L})`, 'giu'), 'du'],
