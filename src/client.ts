@@ -1,4 +1,4 @@
-import type { ClassifyItem, ItemFailure, ItemVerdict, Timings } from './moderation/contract.ts';
+import type { ClassifyItem, ItemFailure, ItemVerdict, Span, Timings } from './moderation/contract.ts';
 import type { Category, PerCategory } from './taxonomy.ts';
 
 /**
@@ -18,6 +18,8 @@ export interface ClientOptions {
 
 export interface ClassifyOptions {
   readonly policy?: string;
+  /** Default: the response to a prompt is output, everything else input. */
+  readonly direction?: 'input' | 'output';
   readonly thresholds?: Partial<PerCategory<number>>;
   readonly categories?: readonly Category[];
   readonly longInput?: 'window' | 'reject';
@@ -25,6 +27,48 @@ export interface ClassifyOptions {
   /** Ends the call with the reason of the signal. */
   readonly signal?: AbortSignal;
 }
+
+export interface ClassifyStreamOptions
+  extends Pick<ClassifyOptions, 'policy' | 'thresholds' | 'categories' | 'signal'> {
+  /** Default: `output`. */
+  readonly direction?: 'input' | 'output';
+  readonly chunkTokens?: number;
+  readonly contextTokens?: number;
+  /** Return the text too, once it was judged, all but so many tokens at its end. */
+  readonly holdBack?: number;
+  readonly flushMs?: number;
+}
+
+/** What `POST /classify/stream` tells (docs/streaming.md). Offsets are code points of the whole text. */
+export type ClassificationEvent =
+  | ({
+      readonly event: 'verdict';
+      readonly index: number;
+      readonly context: number;
+      readonly checkpoint: string;
+    } & Span &
+      Omit<ItemVerdict, 'index' | 'windows' | 'views'>)
+  | ({
+      readonly event: 'failure';
+      readonly index: number;
+      readonly context: number;
+      readonly checkpoint: string;
+    } & Span &
+      Pick<ItemFailure, 'error'> & { readonly action: 'allow' | 'block' })
+  | ({ readonly event: 'flag'; readonly index: number; readonly categories: readonly Category[] } & Span)
+  | ({ readonly event: 'release'; readonly text: string } & Span)
+  | {
+      readonly event: 'done';
+      readonly id: string;
+      readonly checkpoint: string;
+      readonly policy: string;
+      readonly action: ItemVerdict['action'];
+      /** None when no window could be judged. */
+      readonly flagged?: boolean;
+      readonly length: number;
+      readonly released: number;
+      readonly failed?: number;
+    };
 
 export interface Classification {
   readonly id: string;
@@ -37,9 +81,50 @@ export interface Classification {
   readonly timing_ms: Timings;
 }
 
+/** What was judged wrongly and what would have been right; `id` or `text` is needed. */
+export interface FeedbackInput {
+  /** Of the answer that was wrong, or its `x-request-id`. */
+  readonly id?: string;
+  /** Which item of that answer. Default: 0. */
+  readonly index?: number;
+  readonly text?: string;
+  readonly unsafe: boolean;
+  /** Of an unsafe text at least one. */
+  readonly categories?: readonly Category[];
+  readonly lang?: string;
+  readonly kind?: 'prompt' | 'response' | 'qa' | 'comment' | 'dialogue';
+  readonly checkpoint?: string;
+  readonly scores?: Partial<PerCategory<number>>;
+  readonly note?: string;
+}
+
+export interface FeedbackReceipt {
+  readonly id: string;
+  /** False when the same was said before. */
+  readonly created: boolean;
+  readonly text_known: boolean;
+}
+
+export interface FeedbackOptions {
+  readonly idempotencyKey?: string;
+  /** Ends the call with the reason of the signal. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Client {
   /** Rejects with a `ClientError`, or with the reason of `options.signal`. */
   classify(input: ClassifyItem | readonly ClassifyItem[], options?: ClassifyOptions): Promise<Classification>;
+  /**
+   * Judges a text while it is written. `deltas` are read no faster than the server takes them. Leaving the iterator ends
+   * the request and closes `deltas`. Fails like `classify`, or with what `deltas` failed with; nothing is tried again,
+   * and `timeoutMs` does not count.
+   */
+  classifyStream(
+    deltas: AsyncIterable<string>,
+    options?: ClassifyStreamOptions,
+  ): AsyncGenerator<ClassificationEvent, void, undefined>;
+  /** Rejects as `classify` does. What is sent twice is stored once, so retries are safe. */
+  feedback(feedback: FeedbackInput, options?: FeedbackOptions): Promise<FeedbackReceipt>;
 }
 
 export interface ClientErrorFacts {
@@ -68,53 +153,165 @@ export class ClientError extends Error {
 /** Seconds before the first retry when the server does not say; doubled for each further one. */
 const FIRST_WAIT_SECONDS = 0.25;
 
+/** One kind of call: where it goes, and what its answer must look like. */
+interface Call<T> {
+  readonly path: string;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly isAnswer: (answer: unknown) => answer is T;
+}
+
 export function createClient(options: ClientOptions): Client {
   const { apiKey, timeoutMs = 10_000, retries = 2, fetch: send = fetch } = options;
-  const url = new URL('classify', options.baseUrl.endsWith('/') ? options.baseUrl : `${options.baseUrl}/`);
+  const base = options.baseUrl.endsWith('/') ? options.baseUrl : `${options.baseUrl}/`;
+  const authorization: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 
   /** One attempt. The server is told how long anybody waits, so that it drops what comes too late. */
-  async function attempt(body: string, signal: AbortSignal, deadline: number): Promise<Classification> {
-    const response = await send(url, {
+  async function attempt<T>(call: Call<T>, body: string, signal: AbortSignal, deadline: number): Promise<T> {
+    const response = await send(new URL(call.path, base), {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
         'x-request-deadline-ms': String(Math.max(1, Math.floor(deadline - performance.now()))),
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+        ...authorization,
+        ...call.headers,
       },
       body,
       signal,
     });
-    const answer = await response.text();
-    if (!response.ok) throw toError(response, parse(answer));
-    const classification = parse(answer);
-    if (isClassification(classification)) return classification;
-    throw new ClientError('unexpected_answer', 'The answer is not a classification.', factsOf(response));
+    const text = await response.text();
+    if (!response.ok) throw toError(response, parse(text));
+    const answer = parse(text);
+    if (call.isAnswer(answer)) return answer;
+    throw new ClientError('unexpected_answer', 'The answer does not have the expected shape.', factsOf(response));
+  }
+
+  async function perform<T>(call: Call<T>, given: AbortSignal | undefined): Promise<T> {
+    const deadline = performance.now() + timeoutMs;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = given === undefined ? timeout : AbortSignal.any([given, timeout]);
+    const body = JSON.stringify(call.body);
+    for (let tried = 0; ; tried++) {
+      try {
+        return await attempt(call, body, signal, deadline);
+      } catch (thrown) {
+        given?.throwIfAborted();
+        const error = toClientError(thrown, timeout);
+        const wait = 1000 * (error.facts.retryAfterSeconds ?? FIRST_WAIT_SECONDS * 2 ** tried);
+        if (!mayRetry(error) || tried >= retries || performance.now() + wait >= deadline) throw error;
+        await pause(wait, given);
+      }
+    }
   }
 
   return {
-    async classify(input, { signal: given, ...asked } = {}) {
-      const deadline = performance.now() + timeoutMs;
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const signal = given === undefined ? timeout : AbortSignal.any([given, timeout]);
-      const body = JSON.stringify(toBody(input, asked));
-      for (let tried = 0; ; tried++) {
-        try {
-          return await attempt(body, signal, deadline);
-        } catch (thrown) {
-          given?.throwIfAborted();
-          const error = toClientError(thrown, timeout);
-          const wait = 1000 * (error.facts.retryAfterSeconds ?? FIRST_WAIT_SECONDS * 2 ** tried);
-          if (!mayRetry(error) || tried >= retries || performance.now() + wait >= deadline) throw error;
-          await pause(wait, given);
-        }
+    classify: (input, { signal, ...asked } = {}) =>
+      perform({ path: 'classify', body: toBody(input, asked), isAnswer: isClassification }, signal),
+    feedback: (feedback, { idempotencyKey, signal } = {}) =>
+      perform(
+        {
+          path: 'v1/feedback',
+          body: feedback,
+          ...(idempotencyKey === undefined ? {} : { headers: { 'idempotency-key': idempotencyKey } }),
+          isAnswer: isReceipt,
+        },
+        signal,
+      ),
+    async *classifyStream(deltas, { signal: given, ...asked } = {}) {
+      const left = new AbortController();
+      const signal = given === undefined ? left.signal : AbortSignal.any([given, left.signal]);
+      const source = deltas[Symbol.asyncIterator]();
+      let broken: { readonly error: unknown } | undefined;
+      const body = toBodyOf(source, (error) => {
+        broken = { error };
+        left.abort();
+      });
+      const headers = { 'content-type': 'application/x-ndjson', ...authorization };
+      try {
+        const init = { method: 'POST', headers, body, signal, duplex: 'half' } as const;
+        const response = await send(streamUrl(base, asked), init);
+        if (!response.ok) throw toError(response, parse(await response.text()));
+        yield* readEvents(response);
+      } catch (thrown) {
+        if (broken !== undefined) throw broken.error;
+        given?.throwIfAborted();
+        throw thrown instanceof ClientError ? thrown : unreachable(thrown);
+      } finally {
+        left.abort();
+        // Whoever writes may wait for something that never comes; nobody waits for its end.
+        void Promise.resolve(source.return?.()).catch(() => {});
       }
     },
   };
 }
 
 function toBody(input: ClassifyItem | readonly ClassifyItem[], options: Omit<ClassifyOptions, 'signal'>) {
-  const { policy, thresholds, categories, longInput, explain } = options;
-  return { input, policy, thresholds, categories, long_input: longInput, explain };
+  const { policy, direction, thresholds, categories, longInput, explain } = options;
+  return { input, policy, direction, thresholds, categories, long_input: longInput, explain };
+}
+
+/** Settings go into the query, so that the server answers before the first delta. Text values are quoted: they are JSON. */
+function streamUrl(base: string, options: Omit<ClassifyStreamOptions, 'signal'>): URL {
+  const {
+    policy,
+    thresholds,
+    categories,
+    direction = 'output',
+    chunkTokens,
+    contextTokens,
+    holdBack,
+    flushMs,
+  } = options;
+  const settings = {
+    policy,
+    thresholds,
+    categories,
+    direction,
+    chunk_tokens: chunkTokens,
+    context_tokens: contextTokens,
+    hold_back: holdBack,
+    flush_ms: flushMs,
+  };
+  const url = new URL('classify/stream', base);
+  for (const [name, value] of Object.entries(settings)) {
+    if (value !== undefined) url.searchParams.set(name, JSON.stringify(value));
+  }
+  return url;
+}
+
+/** NDJSON, one delta for each time the connection asks. */
+function toBodyOf(deltas: AsyncIterator<string>, failed: (error: unknown) => void): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await deltas.next();
+        if (done) controller.close();
+        else controller.enqueue(encoder.encode(`${JSON.stringify({ text: value })}\n`));
+      } catch (error) {
+        failed(error);
+        controller.error(error);
+      }
+    },
+  });
+}
+
+/** Throws a `ClientError` for the event `error`, and for a stream that ends without `done`. */
+async function* readEvents(response: Response): AsyncGenerator<ClassificationEvent, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of response.body ?? []) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop() as string;
+    for (const line of lines) {
+      const event = parse(line) as ClassificationEvent | { readonly event: 'error' } | undefined;
+      if (event?.event === 'error') throw toError(response, event);
+      if (event === undefined) throw new ClientError('unexpected_answer', 'A line is no event.', factsOf(response));
+      yield event;
+      if (event.event === 'done') return;
+    }
+  }
+  throw new ClientError('unexpected_answer', 'The stream ended before it was done.', factsOf(response));
 }
 
 /** Only a refusal is tried again: after anything else nobody knows what the server has done. */
@@ -125,7 +322,11 @@ function mayRetry({ facts: { status } }: ClientError): boolean {
 function toClientError(thrown: unknown, timeout: AbortSignal): ClientError {
   if (thrown instanceof ClientError) return thrown;
   if (timeout.aborted) return new ClientError('timeout', 'The server did not answer in time.', {}, thrown);
-  return new ClientError('unreachable', 'The server cannot be reached.', {}, thrown);
+  return unreachable(thrown);
+}
+
+function unreachable(cause: unknown): ClientError {
+  return new ClientError('unreachable', 'The server cannot be reached.', {}, cause);
 }
 
 function toError(response: Response, answer: unknown): ClientError {
@@ -146,6 +347,10 @@ function factsOf({ status, headers }: Response): ClientErrorFacts {
 
 function isClassification(answer: unknown): answer is Classification {
   return typeof answer === 'object' && answer !== null && 'results' in answer && Array.isArray(answer.results);
+}
+
+function isReceipt(answer: unknown): answer is FeedbackReceipt {
+  return typeof answer === 'object' && answer !== null && 'id' in answer && 'created' in answer;
 }
 
 function parse(text: string): unknown {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ClientError, type ClientOptions, createClient } from '../../src/client.ts';
+import { type ClassificationEvent, ClientError, type ClientOptions, createClient } from '../../src/client.ts';
 import { DuoguardError, type ErrorCode } from '../../src/errors.ts';
 import { listen } from '../../src/http/server.ts';
 import { createAppUnderTest } from '../support/app-under-test.ts';
@@ -152,5 +152,93 @@ describe('duoguard/client', () => {
       await client.classify('calm');
     }
     expect(asked).toEqual(Array(2).fill('http://guard.test/team/classify'));
+  });
+});
+
+describe('a stream of duoguard/client', () => {
+  async function* deltas(...parts: readonly string[]) {
+    yield* parts;
+  }
+
+  async function all(events: AsyncIterable<ClassificationEvent>): Promise<ClassificationEvent[]> {
+    const found: ClassificationEvent[] = [];
+    for await (const event of events) found.push(event);
+    return found;
+  }
+
+  it('gives the text back as it is judged, before it has ended', async () => {
+    const { client } = await serve();
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    async function* slowly() {
+      yield 'one two th';
+      await gate;
+      yield 'ree hateful five';
+    }
+    const options = { chunkTokens: 2, contextTokens: 2, holdBack: 0, policy: 'default' };
+    const events = client.classifyStream(slowly(), options);
+    expect((await events.next()).value).toMatchObject({ event: 'verdict', index: 0, flagged: false, end: 7 });
+    expect((await events.next()).value).toMatchObject({ event: 'release', text: 'one two' });
+    open();
+    const rest = await all(events);
+    expect(rest.map(({ event }) => event)).toEqual(['verdict', 'flag', 'verdict', 'done']);
+    expect(rest.at(-1)).toMatchObject({ action: 'block', released: 7, length: 26, policy: 'default' });
+  });
+
+  it('sends its options and its key', async () => {
+    const classifier = createClassifierDouble();
+    const { client } = await serve({ apiKeys: ['a-key-of-the-server'], classifier }, { apiKey: 'a-key-of-the-server' });
+    const thresholds = { hate: 0.95 };
+    await all(client.classifyStream(deltas('calm'), { thresholds, categories: ['hate'], direction: 'input' }));
+    expect(classifier.requests[0]).toMatchObject({ thresholds, categories: ['hate'], direction: 'input' });
+  });
+
+  it('fails with the error of the server, also of one that comes late', async () => {
+    const { client } = await serve();
+    const early = failure(all(client.classifyStream(deltas('calm'), { chunkTokens: 0 })));
+    expect(await early).toMatchObject({ code: 'invalid_request', facts: { status: 422, param: 'chunk_tokens' } });
+    const classifier = refusing(1, 'worker_crashed');
+    const late = failure(all((await serve({ classifier })).client.classifyStream(deltas('calm'))));
+    expect(await late).toMatchObject({ code: 'worker_crashed' });
+    const gone = createClient({ baseUrl: 'http://127.0.0.1:1' });
+    expect(await failure(all(gone.classifyStream(deltas('a'))))).toMatchObject({ code: 'unreachable' });
+    const cut = answering(() => new Response('{"event":"verdict","index":0}\n'));
+    expect(await failure(all(cut.classifyStream(deltas('a'))))).toMatchObject({ code: 'unexpected_answer' });
+  });
+
+  it('fails with what its deltas failed with', async () => {
+    const { client } = await serve();
+    const reason = new Error('the model broke');
+    async function* broken() {
+      yield 'one ';
+      throw reason;
+    }
+    await expect(all(client.classifyStream(broken()))).rejects.toBe(reason);
+  });
+
+  it('that is left frees the server and the writer', async () => {
+    const { client, metrics } = await serve();
+    let closed = false;
+    async function* endless() {
+      try {
+        for (;;) yield 'word ';
+      } finally {
+        closed = true;
+      }
+    }
+    for await (const _ of client.classifyStream(endless(), { chunkTokens: 1, contextTokens: 0 })) break;
+    await expect.poll(() => closed).toBe(true);
+    await expect.poll(() => metrics.render()).toContain('guardrail_requests_in_flight 0');
+  });
+
+  it('ends with the reason of its signal', async () => {
+    const { client } = await serve({ classifier: createClassifierDouble(waitForAbort) });
+    const controller = new AbortController();
+    const reason = new Error('no longer needed');
+    const asked = all(client.classifyStream(deltas('one two'), { signal: controller.signal }));
+    setTimeout(() => controller.abort(reason), 50);
+    await expect(asked).rejects.toBe(reason);
   });
 });
