@@ -18,6 +18,7 @@ import { countingTokens } from './moderation/token-counter.ts';
 import { traceStages } from './moderation/traced.ts';
 import { openPolicies } from './policy/policies.ts';
 import { serveCheckpoints } from './serve-checkpoints.ts';
+import { serveFeedback } from './serve-feedback.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openTracing } from './telemetry/tracing.ts';
@@ -66,7 +67,9 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const traced = (judging: Classifier) => (tracing === undefined ? judging : traceStages(judging));
   const classifier = createClassifier({ registry, policies });
   const checkpoints = serveCheckpoints(config, registry, metrics, logger);
+  const feedback = serveFeedback(config, metrics, logger);
   const dependencies: AppDependencies = {
+    ...feedback,
     classifier: traced(checkpoints.withTrials(classifier)),
     streamClassifier: createStreamClassifier({
       classifier: traced(classifier),
@@ -126,6 +129,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       await checkpoints.close();
       keys.close();
       policies.close();
+      await feedback.feedback?.close();
       await closeAudit();
       await tracing?.close();
     },

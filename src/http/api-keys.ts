@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { DuoguardError } from '../errors.ts';
 
 /** What a key may do. None includes another. */
-export const SCOPES = ['classify', 'admin', 'metrics'] as const;
+export const SCOPES = ['classify', 'feedback', 'admin', 'metrics'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface ApiKey {
@@ -15,25 +15,25 @@ export interface ApiKey {
 
 /**
  * The key that the request brings, or undefined when no keys are configured. Throws `unauthorized` for a request without
- * a known key, and `forbidden` when its key lacks the scope. Without keys everybody may classify and read metrics, and
- * nobody may administer.
+ * a known key, and `forbidden` when its key has none of the scopes. Without keys nobody may administer, and everything else
+ * is open.
  */
-export type Authorize = (headers: Headers, scope: Scope) => ApiKey | undefined;
+export type Authorize = (headers: Headers, ...anyOf: readonly [Scope, ...Scope[]]) => ApiKey | undefined;
 
 /** @param currentKeys asked on every request, so that keys can change while the server runs. */
 export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize {
-  return (headers, scope) => {
+  return (headers, ...anyOf) => {
     const keys = currentKeys();
     if (keys.length === 0) {
-      if (scope !== 'admin') return undefined;
+      if (!anyOf.includes('admin')) return undefined;
       throw new DuoguardError('forbidden', {
         message: 'This needs an API key with the scope admin, and the server has no keys configured.',
       });
     }
     const known = findKey(keys, headers);
     if (known === undefined) throw new DuoguardError('unauthorized');
-    if (known.scopes.has(scope)) return known;
-    throw new DuoguardError('forbidden', { message: `The API key does not have the scope ${scope}.` });
+    if (anyOf.some((scope) => known.scopes.has(scope))) return known;
+    throw new DuoguardError('forbidden', { message: `The API key does not have the scope ${anyOf.join(' or ')}.` });
   };
 }
 

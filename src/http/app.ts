@@ -10,6 +10,7 @@ import {
   type ObserverDependencies,
   type RouteInfo,
 } from './exchange.ts';
+import { createFeedbackRoutes, type FeedbackDependencies } from './feedback-routes.ts';
 import type { FormatRoute } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import type { JudgingDependencies } from './judging.ts';
@@ -23,6 +24,7 @@ export interface AppDependencies
   extends ObserverDependencies,
     JudgingDependencies,
     StreamDependencies,
+    FeedbackDependencies,
     InfoDependencies {
   readonly checkpoints: CheckpointAdmin;
   /** False when the metrics have a port of their own. */
@@ -45,6 +47,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   for (const { method, path, handle } of createCheckpointRoutes(dependencies.checkpoints, dependencies.authorize)) {
     router.route(method, path, handle);
   }
+  for (const { method, path, handle } of createFeedbackRoutes(dependencies)) router.route(method, path, handle);
   router.route('GET', '/v1/policies', createPolicyHandler(dependencies.policies, dependencies.authorize));
   router.route('GET', '/livez', livez, 'debug');
   router.route('GET', '/readyz', createReadyz(dependencies.lifecycle), 'debug');

@@ -15,11 +15,12 @@ export function createClassifyHandler(dependencies: JudgingDependencies): Handle
 function verdictAnswer(verdict: Verdict, exchange: Exchange): Answer {
   const { tokenization, queue, inference } = verdict.timing_ms;
   const headers = verdictHeaders(verdict, exchange);
+  exchange.answerId = `cls-${randomUUID()}`;
   return {
     status: 200,
     headers,
     body: {
-      id: `cls-${randomUUID()}`,
+      id: exchange.answerId,
       model: MODEL_NAME,
       checkpoint: verdict.checkpoint,
       policy: exchange.judged?.policy,

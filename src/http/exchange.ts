@@ -31,6 +31,8 @@ export interface Exchange {
   onClientLeft(listener: () => void): void;
   /** Names the API key of the request, once it is known. */
   keyId?: string;
+  /** The id in the body of an answer that has one. */
+  answerId?: string;
   /** Set by a handler that judged something, for the metrics, the log and the audit. */
   judged?: Judged;
 }

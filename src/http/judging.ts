@@ -1,5 +1,6 @@
 import type { Audit } from '../audit/audit.ts';
 import { DuoguardError } from '../errors.ts';
+import type { RecentTexts } from '../feedback/recent-texts.ts';
 import { type Classifier, type ClassifyRequest, DEFAULT_POLICY, type Verdict } from '../moderation/contract.ts';
 import type { Answer } from './answer.ts';
 import type { ApiKey, Authorize } from './api-keys.ts';
@@ -27,6 +28,8 @@ export interface JudgingDependencies {
   readonly lifecycle: Lifecycle;
   readonly limits: Limits;
   readonly audit?: Audit | undefined;
+  /** When feedback may name a request by its id. */
+  readonly recentTexts?: RecentTexts | undefined;
 }
 
 /** What a wire format works with: the JSON it was sent, and the way to a verdict. */
@@ -39,7 +42,7 @@ export interface Work {
 
 /** What every format that judges does first and last: state, key, deadline, body. `respond` is the format. */
 export function createJudgingHandler(
-  { classifier, policies, authorize, lifecycle, limits, audit }: JudgingDependencies,
+  { classifier, policies, authorize, lifecycle, limits, audit, recentTexts }: JudgingDependencies,
   respond: (work: Work) => Promise<Answer>,
 ): Handler {
   return async (exchange) => {
@@ -47,9 +50,10 @@ export function createJudgingHandler(
     noteKey(exchange, authorize(exchange.request.headers, 'classify'));
     const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
     exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
+    let judgedRequest: Omit<ClassifyRequest, 'signal'> | undefined;
     try {
       const body = await readJson(exchange.request, limits.maxBodyBytes, deadline);
-      return await respond({
+      const answer = await respond({
         body,
         exchange,
         async classify(request) {
@@ -59,11 +63,18 @@ export function createJudgingHandler(
           const { trace } = exchange;
           const traced = trace === undefined ? routed : { ...routed, trace };
           const verdict = await deadline.limit(classifier.classify({ ...traced, signal: deadline.signal }));
+          judgedRequest = request;
           const texts = audit && { texts: request.items.map(audit.digest) };
           exchange.judged = { verdict, policy: request.policy ?? DEFAULT_POLICY, ...texts };
           return verdict;
         },
       });
+      if (recentTexts !== undefined && judgedRequest !== undefined && exchange.judged !== undefined) {
+        const { requestId, answerId } = exchange;
+        const ids = answerId === undefined ? [requestId] : [requestId, answerId];
+        recentTexts.remember(ids, judgedRequest, exchange.judged.verdict);
+      }
+      return answer;
     } finally {
       deadline.clear();
     }
@@ -76,6 +87,10 @@ export function noteKey(exchange: Exchange, key: ApiKey | undefined): void {
 
 export function requireServing(lifecycle: Lifecycle): void {
   if (lifecycle.state === 'starting') throw new DuoguardError('not_ready');
+  requireNotRefusing(lifecycle);
+}
+
+export function requireNotRefusing(lifecycle: Lifecycle): void {
   if (lifecycle.state === 'refusing') throw new DuoguardError('shutting_down');
 }
 

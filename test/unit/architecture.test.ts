@@ -9,10 +9,22 @@ import { describe, expect, it } from 'vitest';
  */
 const LEAVES = ['errors', 'taxonomy', 'contract'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  main: ['audit', 'config', 'http', 'telemetry', 'moderation', 'checkpoint', 'inference', 'policy', ...LEAVES],
+  main: [
+    'audit',
+    'config',
+    'feedback',
+    'http',
+    'telemetry',
+    'moderation',
+    'checkpoint',
+    'inference',
+    'policy',
+    ...LEAVES,
+  ],
   cli: ['config', 'moderation', 'checkpoint', 'inference', 'policy', 'text', ...LEAVES],
-  http: ['audit', 'telemetry', ...LEAVES],
+  http: ['audit', 'feedback', 'telemetry', ...LEAVES],
   audit: ['text', ...LEAVES],
+  feedback: ['text', ...LEAVES],
   telemetry: LEAVES,
   config: ['errors'],
   moderation: ['checkpoint', 'inference', 'policy', 'text', ...LEAVES],
@@ -35,6 +47,8 @@ const WRAPPED: Readonly<Record<string, string>> = {
   '@opentelemetry/resources': 'telemetry/otlp-tracing.ts',
   '@opentelemetry/sdk-trace-base': 'telemetry/otlp-tracing.ts',
   yaml: 'policy/policy-file.ts',
+  libsql: 'feedback/embedded-worker.ts',
+  pg: 'feedback/postgres.ts',
   'onnxruntime-node': 'inference/session.ts',
   '@hono/node-server': 'http/server.ts',
 };

@@ -12,7 +12,7 @@ import type { InfoDependencies } from '../status-routes.ts';
 export type FormatDependencies = JudgingDependencies & InfoDependencies & { readonly checkpoints: CheckpointAdmin };
 
 export interface FormatRoute {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** A hono pattern. */
   readonly path: string;
   readonly handle: Handler;

@@ -64,11 +64,12 @@ export const openaiModerations: Format = (dependencies) => ({
         const items = toItems(toTexts(input), 'input', dependencies.limits.maxItems);
         const verdict = await classify({ items, longInput: 'window' });
         const keys = strict ? STRICT_KEYS : KEYS;
+        exchange.answerId = `modr-${randomUUID()}`;
         const results = requireAllJudged(verdict).map((item) => toResult(item, keys));
         return {
           status: 200,
           headers: verdictHeaders(verdict, exchange),
-          body: { id: `modr-${randomUUID()}`, model: MODEL_NAME, results },
+          body: { id: exchange.answerId, model: MODEL_NAME, results },
         };
       }),
     },

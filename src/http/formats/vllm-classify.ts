@@ -29,11 +29,12 @@ export const vllmClassify: Format = (dependencies) => ({
       handle: createJudgingHandler(dependencies, async ({ body, exchange, classify }) => {
         const verdict = await classify({ items: parseItems(body, dependencies.limits.maxItems), longInput: 'window' });
         const { tokens } = verdict.usage;
+        exchange.answerId = `classify-${randomUUID().replaceAll('-', '')}`;
         return {
           status: 200,
           headers: verdictHeaders(verdict, exchange),
           body: {
-            id: `classify-${randomUUID().replaceAll('-', '')}`,
+            id: exchange.answerId,
             object: 'list',
             created: Math.floor(Date.now() / 1000),
             model: MODEL_NAME,

@@ -7,7 +7,7 @@ export interface Operation {
   readonly request?: SchemaName;
   readonly answer?: SchemaName;
   /** The scope that a key needs once keys are configured; none is needed when left out. */
-  readonly scope?: 'classify' | 'admin' | 'metrics';
+  readonly scope?: 'classify' | 'feedback' | 'admin' | 'metrics';
 }
 
 const judging = (tag: string, summary: string, request: SchemaName, answer?: SchemaName): Operation => ({
@@ -68,6 +68,20 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /v1/checkpoints/:id/rollback': admin('Serve what served before it, or end its trial'),
   'POST /v1/checkpoints/:id/shadow': admin('Let a checkpoint judge copies of a share of the requests'),
   'POST /v1/checkpoints/:id/canary': admin('Let a checkpoint answer a share of the requests'),
+  'POST /v1/feedback': {
+    tag: 'Feedback',
+    summary: 'Say what was judged wrongly, and what would have been right; the scope classify does too',
+    request: 'FeedbackRequest',
+    answer: 'FeedbackAnswer',
+    scope: 'feedback',
+  },
+  'GET /v1/feedback': { tag: 'Feedback', summary: 'Feedback, newest first', answer: 'FeedbackPage', scope: 'admin' },
+  'GET /v1/feedback/export': { tag: 'Feedback', summary: 'Rows to train on, as JSON lines', scope: 'admin' },
+  'DELETE /v1/feedback/:id': {
+    tag: 'Feedback',
+    summary: 'Delete feedback by its id, or all of one answer or request',
+    scope: 'admin',
+  },
   'GET /livez': status('The process runs'),
   'GET /readyz': status('It may be sent requests'),
   'GET /info': status('Version, serving checkpoint with its thresholds, limits'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CATEGORIES, type PerCategory, perCategory } from '../../taxonomy.ts';
 import { classifyBodySchema, conversationSchema, pairSchema } from '../classify-request.ts';
+import { feedbackBodySchema } from '../feedback-request.ts';
 import { promptSchema, responseSchema } from '../formats/agentgateway.ts';
 import { requestSchema as kserveRequest } from '../formats/kserve.ts';
 import { indexSchema as kserveIndex, versionSchema as kserveVersion } from '../formats/kserve-repository.ts';
@@ -86,6 +87,32 @@ export const errorBody = z.object({
   }),
 });
 
+export const feedbackAnswer = z.object({
+  id: z.string().describe('Of the feedback.'),
+  created: z.boolean().describe('False when the same was said before.'),
+  text_known: z.boolean().describe('Without its text it cannot be trained on.'),
+});
+
+export const feedbackPage = z.object({
+  feedback: z.array(
+    z.object({
+      id: z.string(),
+      created_at: z.iso.datetime(),
+      verdict_id: z.string().nullable(),
+      index: z.int().min(0),
+      text: z.string().nullable(),
+      kind: z.string(),
+      lang: z.string().nullable(),
+      unsafe: z.boolean(),
+      categories: z.array(z.enum(CATEGORIES)),
+      checkpoint: z.string().nullable(),
+      scores: z.record(z.string(), probability).nullable(),
+      note: z.string().nullable(),
+    }),
+  ),
+  next: z.string().nullable().describe('For `before` of the next page.'),
+});
+
 const NAMED = {
   ClassifyRequest: classifyRequest,
   Conversation: conversationSchema,
@@ -104,6 +131,9 @@ const NAMED = {
   TeiPredictRequest: teiRequest,
   AgentgatewayPrompt: promptSchema,
   AgentgatewayResponse: responseSchema,
+  FeedbackRequest: feedbackBodySchema,
+  FeedbackAnswer: feedbackAnswer,
+  FeedbackPage: feedbackPage,
 } as const;
 
 export type SchemaName = keyof typeof NAMED;
