@@ -179,9 +179,10 @@ describe.skipIf(!hasPromtool() && process.env['CI'] === undefined)('promtool', (
 
   it('accepts every query of the dashboard as a rule', () => {
     const [dashboard] = parse('grafana/dashboards/duoguard.json');
-    const queries: string[] = dashboard.panels.flatMap(({ targets = [] }: Tree) =>
-      targets.map(({ expr }: Tree) => expr),
-    );
+    const queries: string[] = [
+      ...dashboard.panels.flatMap(({ targets = [] }: Tree) => targets),
+      ...dashboard.annotations.list,
+    ].map(({ expr }: Tree) => expr);
     const rules = queries.map((expr, index) => ({
       record: `panel:${index}`,
       expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*'),
