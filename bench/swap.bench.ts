@@ -1,22 +1,28 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { loadavg, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
+import { hashFile } from '../src/checkpoint/hash-file.ts';
+import { readManifest } from '../src/checkpoint/read-manifest.ts';
 import { resolveActive } from '../src/checkpoint/resolve.ts';
 import { configSchema } from '../src/config/settings.ts';
 
 /**
- * What does swapping cost those who are served meanwhile? Two copies of a checkpoint under two ids, the built server as
- * a process of its own, a steady load well below what it can serve: first quiet, then while one copy replaces the other
- * again and again. Client, server and workers share the cores of this machine.
+ * What does swapping cost those who are served meanwhile? Two checkpoints, the built server as a process of its own, a
+ * steady load of a share of what it can serve: first quiet, then while one checkpoint replaces the other again and
+ * again, without a pause. Client, server and workers share the cores of this machine.
  *
- * Bars: no failed request; p99 at most twice the quiet one; resident memory after the last swaps at most 10 % above
- * that after the first 20.
+ * The second checkpoint is `--other`, or the first one under another id: with its tokenizer spelt differently, so that
+ * nothing of it can be recognised and kept, or with `--same-tokenizer` just as it is.
  *
- *   npx tsx bench/swap.bench.ts [--swaps 200] [--rate 40] [--seconds 20] [--workers 1]
+ * Bars: no failed request, no answer of another checkpoint than these; p99 over all requests at most twice the quiet
+ * one; resident memory after the last swaps at most 10 % above that after the first 20.
+ *
+ *   npx tsx bench/swap.bench.ts [--swaps 200] [--load 0.4] [--seconds 30] [--workers 1]
+ *     [--checkpoint ID|DIR] [--other ID|DIR | --same-tokenizer]
  */
 
 const BARS = { failed: 0, p99Ratio: 2, growth: 1.1 };
@@ -27,8 +33,10 @@ const { values } = parseArgs({
   options: {
     checkpoint: { type: 'string', default: 'active' },
     swaps: { type: 'string', default: '200' },
-    rate: { type: 'string', default: '40' },
-    seconds: { type: 'string', default: '20' },
+    load: { type: 'string', default: '0.4' },
+    seconds: { type: 'string', default: '30' },
+    other: { type: 'string' },
+    'same-tokenizer': { type: 'boolean', default: false },
     workers: { type: 'string', default: '1' },
   },
 });
@@ -42,11 +50,16 @@ async function main(): Promise<void> {
   await copyCheckpoints(root);
   const server = await startServer(root);
   try {
-    await underLoad(server.url, () => sleep(2000));
-    const quiet = await underLoad(server.url, () => sleep(Number(values.seconds) * 1000));
+    await underLoad(server.url, undefined, () => sleep(3000));
+    const most = await underLoad(server.url, undefined, () => sleep(4000));
+    const capacity = most['2xx'] / most.duration;
+    const rate = Math.round(Number(values.load) * capacity);
+    console.log(`it can serve ${capacity.toFixed(0)} requests/s on 8 connections; the steady load is ${rate}\n`);
+    await underLoad(server.url, rate, () => sleep(2000));
+    const quiet = await underLoad(server.url, rate, () => sleep(Number(values.seconds) * 1000));
     const resident: number[] = [];
     const milliseconds: number[] = [];
-    const swapping = await underLoad(server.url, async () => {
+    const swapping = await underLoad(server.url, rate, async () => {
       for (let swap = 0; swap < swaps; swap++) {
         const began = performance.now();
         await activate(server.url, swap % 2 === 0 ? 'two' : 'one');
@@ -61,15 +74,29 @@ async function main(): Promise<void> {
   }
 }
 
-/** `one` and `two`, of which `one` is active: the manifest is the one file that no hash covers. */
+/** `one`, which is active, and `two`. */
 async function copyCheckpoints(root: string): Promise<void> {
-  const source = await resolveActive(configSchema.parse({}).models_dir, values.checkpoint);
-  for (const id of ['one', 'two']) {
-    cpSync(source, join(root, id), { recursive: true });
-    const path = join(root, id, 'manifest.json');
-    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), id }));
-  }
+  const from = (id: string) => resolveActive(configSchema.parse({}).models_dir, id);
+  const first = await from(values.checkpoint);
+  await copyCheckpoint(first, join(root, 'one'));
+  await copyCheckpoint(values.other === undefined ? first : await from(values.other), join(root, 'two'));
+  if (values.other === undefined && !values['same-tokenizer']) await respellTokenizer(join(root, 'two'));
   writeFileSync(join(root, 'active.json'), JSON.stringify({ id: 'one' }));
+}
+
+/** Under the id that the directory says. The manifest is the one file that no hash covers. */
+async function copyCheckpoint(source: string, directory: string): Promise<void> {
+  const manifest = await readManifest(source);
+  for (const path of Object.keys(manifest.files)) cpSync(join(source, path), join(directory, path));
+  writeFileSync(join(directory, 'manifest.json'), JSON.stringify({ ...manifest, id: basename(directory) }));
+}
+
+async function respellTokenizer(directory: string): Promise<void> {
+  const manifest = await readManifest(directory);
+  const path = join(directory, manifest.tokenizer);
+  writeFileSync(path, `${readFileSync(path, 'utf8')}\n`);
+  const files = { ...manifest.files, [manifest.tokenizer]: await hashFile(path) };
+  writeFileSync(join(directory, 'manifest.json'), JSON.stringify({ ...manifest, files }));
 }
 
 async function startServer(root: string) {
@@ -96,14 +123,16 @@ async function startServer(root: string) {
   return { child, pid: child.pid as number, url: `http://127.0.0.1:${port}` };
 }
 
-function underLoad(url: string, work: () => Promise<void>): Promise<autocannon.Result> {
+/** `rate`: requests a second; undefined for as many as there are answers. */
+function underLoad(url: string, rate: number | undefined, work: () => Promise<void>): Promise<autocannon.Result> {
   return new Promise((resolve, reject) => {
     const load = autocannon(
       {
         url: `${url}/classify`,
         method: 'POST',
         connections: 8,
-        overallRate: Number(values.rate),
+        ...(rate === undefined ? {} : { overallRate: rate }),
+        verifyBody: (body) => /"checkpoint":"(one|two)"/.test(String(body)),
         duration: 86_400,
         headers: { 'content-type': 'application/json', authorization: `Bearer ${ADMIN}` },
         body: JSON.stringify({ input: 'Can you help me plan a quiet weekend trip for two people and a small dog?' }),
@@ -133,7 +162,7 @@ function report(
   resident: readonly number[],
   milliseconds: readonly number[],
 ): void {
-  console.log(`${swaps} swaps, ${values.workers} worker, ${values.rate} requests/s, 8 connections\n`);
+  console.log(`${swaps} swaps, ${values.workers} worker, load average ${loadavg()[0]?.toFixed(1)}\n`);
   console.log('             requests   p50 ms   p99 ms   max ms');
   for (const [name, { latency, ...result }] of Object.entries({ quiet, swapping })) {
     const cells = [latency.p50, latency.p99, latency.max].map((value) => value.toFixed(0).padStart(8));
@@ -141,7 +170,7 @@ function report(
   }
   const half = [...milliseconds].sort((a, b) => a - b)[milliseconds.length >> 1] ?? Number.NaN;
   console.log(`\n  a swap takes ${half.toFixed(0)} ms (median)\n`);
-  const failed = quiet.non2xx + quiet.errors + swapping.non2xx + swapping.errors;
+  const failed = [quiet, swapping].reduce((sum, each) => sum + each.non2xx + each.errors + each.mismatches, 0);
   bar('failed requests', failed, 0, failed <= BARS.failed, 'none');
   const ratio = swapping.latency.p99 / quiet.latency.p99;
   bar('p99 / quiet p99', ratio, 2, ratio <= BARS.p99Ratio, `at most ${BARS.p99Ratio}`);

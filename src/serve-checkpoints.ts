@@ -36,7 +36,7 @@ export function serveCheckpoints(
   const manager = createCheckpointManager({
     places,
     registry,
-    load: (directory) => loadMeasured(directory, config, metrics),
+    load: (directory) => loadMeasured(directory, config, metrics, registry.active !== undefined),
     observer: {
       swapped(kind, { id, modelSha256 }) {
         // A candidate was compared with what no longer serves.
@@ -149,12 +149,13 @@ function describeTrial({ current }: Trials) {
   };
 }
 
-async function loadMeasured(directory: string, config: Config, metrics: Metrics) {
+async function loadMeasured(directory: string, config: Config, metrics: Metrics, background: boolean) {
   const began = performance.now();
   const record = (result: Parameters<Metrics['recordCheckpointLoad']>[0]) =>
     metrics.recordCheckpointLoad(result, (performance.now() - began) / 1000);
   try {
     const checkpoint = await loadCheckpoint(directory, {
+      background,
       workers: config.workers === 0 ? defaultWorkers() : config.workers,
       provider: config.provider,
       intraOpThreads: config.intra_op_threads,

@@ -2,16 +2,17 @@ import { DuoguardError } from '../errors.ts';
 import type { EngineOptions } from '../inference/pool.ts';
 import { createEngine } from '../inference/pool.ts';
 import { normalize } from '../text/normalize.ts';
-import { loadTokenizer, type TextTokenizer } from '../text/tokenizer.ts';
 import { checkCanaries } from './canaries.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { encodeWindows, windowCapacity } from './encode.ts';
-import type { Manifest } from './manifest.ts';
+import { prepareFiles } from './prepare.ts';
 import { readManifest } from './read-manifest.ts';
-import { verifyFiles } from './verify-files.ts';
 
 /** How a checkpoint is run; everything that the checkpoint itself says is left out. */
-export type LoadOptions = Omit<EngineOptions, 'model' | 'maxSequenceTokens' | 'padId'>;
+export interface LoadOptions extends Omit<EngineOptions, 'model' | 'maxSequenceTokens' | 'padId'> {
+  /** Another checkpoint serves meanwhile: verifying this one takes what the requests leave. */
+  readonly background?: boolean;
+}
 
 /**
  * Verifies a checkpoint directory and starts it in fresh worker threads. What it resolves with has reproduced its
@@ -19,11 +20,15 @@ export type LoadOptions = Omit<EngineOptions, 'model' | 'maxSequenceTokens' | 'p
  */
 export async function loadCheckpoint(directory: string, options: LoadOptions): Promise<Checkpoint> {
   const manifest = await readManifest(directory);
-  const contents = await verifyFiles(directory, manifest.files, [manifest.model, manifest.tokenizer]);
-  const tokenizer = parseTokenizer(contents.get(manifest.tokenizer) as SharedArrayBuffer, manifest);
+  const { model, tokenizer } = await prepareFiles(directory, manifest, options.background);
+  if (windowCapacity(manifest, tokenizer) < 1) {
+    throw new DuoguardError('checkpoint_tokenizer_invalid', {
+      message: `max_tokens ${manifest.max_tokens} leaves no room for text beside the special tokens of ${manifest.tokenizer}.`,
+    });
+  }
   const engine = await createEngine({
     ...options,
-    model: contents.get(manifest.model) as SharedArrayBuffer,
+    model,
     maxSequenceTokens: manifest.max_tokens,
     padId: tokenizer.padId,
   });
@@ -43,19 +48,4 @@ export async function loadCheckpoint(directory: string, options: LoadOptions): P
     throw error;
   }
   return checkpoint;
-}
-
-function parseTokenizer(content: SharedArrayBuffer, manifest: Manifest): TextTokenizer {
-  try {
-    const tokenizer = loadTokenizer(JSON.parse(Buffer.from(content).toString('utf8')));
-    if (windowCapacity(manifest, tokenizer) < 1) {
-      throw new Error(`max_tokens ${manifest.max_tokens} leaves no room for text beside the special tokens`);
-    }
-    return tokenizer;
-  } catch (error) {
-    throw new DuoguardError('checkpoint_tokenizer_invalid', {
-      message: `${manifest.tokenizer} cannot be loaded: ${(error as Error).message}`,
-      cause: error,
-    });
-  }
 }

@@ -1,6 +1,7 @@
-// Entry of a worker thread when the server runs from its TypeScript sources (development, tests, training): Node 20 does
-// not hand the main thread's loader on. The compiled server starts worker.js itself and never sees tsx.
+// Entry of a thread when the server runs from its TypeScript sources (development, tests, training): Node 20 does not
+// hand the main thread's loader on. The compiled server starts the entry itself and never sees tsx. The one argument is
+// the URL of the entry.
 import { register } from 'tsx/esm/api';
 
 register();
-await import('./worker.ts');
+await import(process.argv[2]);

@@ -112,6 +112,8 @@ function writeBatch(memory: ReturnType<typeof viewBatchMemory>, sequences: reado
 }
 
 export function spawnWorker(start: WorkerStart): Worker {
-  const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
-  return new Worker(new URL(entry, import.meta.url), { workerData: start });
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
+  const entry = new URL('./worker.ts', import.meta.url).href;
+  return new Worker(new URL('./worker-from-source.mjs', import.meta.url), { workerData: start, argv: [entry] });
 }

@@ -8,21 +8,33 @@ export interface BpeMerger {
   encode(piece: string): number[];
 }
 
+/** All that merging needs, in memory that can be given to another thread. */
+export interface MergeTables {
+  /** [256] ids of the single bytes. */
+  readonly bytes: Uint32Array<ArrayBuffer>;
+  /** Of a `MergeTable`. */
+  readonly entries: Int32Array<ArrayBuffer>;
+}
+
 /** `idOf` gives the id of a token in byte characters. Undefined when the vocabulary lacks a byte or a merged token. */
-export function createBpeMerger(
+export function tabulateMerges(
   merges: readonly (string | readonly string[])[],
   idOf: ReadonlyMap<string, number>,
-): BpeMerger | undefined {
+): MergeTables | undefined {
   const bytes = byteIds(idOf);
-  const table = new MergeTable(merges.length);
+  const entries = emptyMergeTable(merges.length);
+  const table = new MergeTable(entries);
   for (const [rank, merge] of merges.entries()) {
     const [left, right] = typeof merge === 'string' ? merge.split(' ') : merge;
     const [leftId, rightId, id] = [idOf.get(left ?? ''), idOf.get(right ?? ''), idOf.get(`${left}${right}`)];
     if (leftId === undefined || rightId === undefined || id === undefined) return undefined;
     table.set(leftId, rightId, rank, id);
   }
-  if (bytes === undefined) return undefined;
+  return bytes && { bytes, entries };
+}
 
+export function createBpeMerger({ bytes, entries }: MergeTables): BpeMerger {
+  const table = new MergeTable(entries);
   const encoder = new TextEncoder();
   let utf8 = new Uint8Array(256);
   let scratch = new Int32Array(512);
@@ -70,7 +82,7 @@ function mergeAll(ids: Int32Array, entries: Int32Array, table: MergeTable): numb
 }
 
 /** GPT-2's byte characters: printable Latin-1 stands for itself, the other 68 bytes follow from U+0100. */
-function byteIds(idOf: ReadonlyMap<string, number>): Uint32Array | undefined {
+function byteIds(idOf: ReadonlyMap<string, number>): Uint32Array<ArrayBuffer> | undefined {
   const ids = new Uint32Array(256);
   let next = 0x100;
   for (let byte = 0; byte < 256; byte += 1) {
@@ -83,15 +95,18 @@ function byteIds(idOf: ReadonlyMap<string, number>): Uint32Array | undefined {
   return ids;
 }
 
+function emptyMergeTable(size: number): Int32Array<ArrayBuffer> {
+  return new Int32Array(4 * 2 ** Math.ceil(Math.log2(size * 2 + 2))).fill(-1);
+}
+
 /** Open addressing from a pair of ids to its rank and product; four 32-bit numbers an entry. */
 class MergeTable {
   readonly #entries: Int32Array;
   readonly #mask: number;
 
-  constructor(size: number) {
-    const capacity = 2 ** Math.ceil(Math.log2(size * 2 + 2));
-    this.#entries = new Int32Array(capacity * 4).fill(-1);
-    this.#mask = capacity - 1;
+  constructor(entries: Int32Array) {
+    this.#entries = entries;
+    this.#mask = entries.length / 4 - 1;
   }
 
   set(left: number, right: number, rank: number, merged: number): void {

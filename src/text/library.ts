@@ -13,6 +13,7 @@ export interface LibraryTokenizer {
     readonly unk_token_id: number | undefined;
     encode(tokens: string[]): string[];
   };
+  readonly decoder: ((tokens: string[]) => string) | null;
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(ids: number[], options: { clean_up_tokenization_spaces: boolean }): string;
 }

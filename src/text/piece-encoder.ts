@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createBpeMerger } from './bpe-merger.ts';
+import { createBpeMerger, type MergeTables, tabulateMerges } from './bpe-merger.ts';
 import type { LibraryTokenizer, PreTokenizer } from './library.ts';
 
 /** Pieces kept per generation, each at most `LONGEST_CACHED` code units: under about 20 MB together. */
@@ -7,6 +7,13 @@ const CACHED_PIECES = 40_000;
 const LONGEST_CACHED = 32;
 /** In code units. Longer pieces, which no tokenizer of ours makes, go to the library. */
 const LONGEST_MERGED = 128;
+
+type Merges = readonly (string | readonly [string, string])[];
+
+function isMerge(merge: unknown): boolean {
+  if (typeof merge === 'string') return true;
+  return Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string');
+}
 
 /** The tokenizers whose pieces can be encoded one by one: nothing after the first split looks beyond a piece. */
 const independentPieces = z.object({
@@ -19,7 +26,8 @@ const independentPieces = z.object({
     ignore_merges: z.literal(false).optional(),
     continuing_subword_prefix: z.literal('').nullish(),
     end_of_word_suffix: z.literal('').nullish(),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+    // By hand: a schema of each merge took longer than making the tables of them.
+    merges: z.custom<Merges>((merges) => Array.isArray(merges) && merges.every(isMerge), 'merges'),
   }),
   pre_tokenizer: z.object({
     type: z.literal('Sequence'),
@@ -31,24 +39,42 @@ const independentPieces = z.object({
 });
 
 /**
- * The library's ids, faster: the same split, then our merging, with a cache for pieces that repeat. Undefined for
- * tokenizers of another kind. Two generations bound the cache: when the young one is full it becomes the old one, and
- * what is still used moves over.
+ * The merges of a `tokenizer.json` whose pieces can be encoded one by one. Undefined for tokenizers of another kind.
+ * `idOf`: its vocabulary.
  */
-export function createPieceEncoder(library: LibraryTokenizer, file: unknown): ((text: string) => number[]) | undefined {
+export function tabulatePieces(file: unknown, idOf: ReadonlyMap<string, number>): MergeTables | undefined {
   const config = independentPieces.safeParse(file);
-  const split = library.pre_tokenizer?.tokenizers?.[0];
-  if (!config.success || !split?.pattern) return undefined;
-  const { pattern } = split;
-  const merger = createBpeMerger(config.data.model.merges, library.model.tokens_to_ids);
-  if (!merger) return undefined;
+  return config.success ? tabulateMerges(config.data.model.merges, idOf) : undefined;
+}
 
+/**
+ * The library's ids, faster: the same split, then our merging, with a cache for pieces that repeat. Two generations
+ * bound the cache: when the young one is full it becomes the old one, and what is still used moves over.
+ *
+ * Of `library` only the stages around the model are used; `whole` gives one with its vocabulary, for a piece too long
+ * for our merging.
+ */
+export function createPieceEncoder(
+  library: LibraryTokenizer,
+  tables: MergeTables,
+  whole: () => LibraryTokenizer,
+): (text: string) => number[] {
+  const split = library.pre_tokenizer?.tokenizers?.[0] as PreTokenizer;
+  const pattern = split.pattern as RegExp;
+  const merger = createBpeMerger(tables);
+  let complete: LibraryTokenizer | undefined;
+  const encodeLong = (piece: string): number[] => {
+    complete ??= whole();
+    const { model } = complete;
+    const bytes = library.pre_tokenizer?.tokenizers?.[1]?.pre_tokenize([piece]) ?? [];
+    return model.encode(bytes).map((token) => model.tokens_to_ids.get(token) as number);
+  };
   let young = new Map<string, number[]>();
   let old = new Map<string, number[]>();
   const encodePiece = (piece: string): number[] => {
     const found = young.get(piece);
     if (found !== undefined) return found;
-    const ids = old.get(piece) ?? (piece.length > LONGEST_MERGED ? encodeLong(library, piece) : merger.encode(piece));
+    const ids = old.get(piece) ?? (piece.length > LONGEST_MERGED ? encodeLong(piece) : merger.encode(piece));
     if (piece.length > LONGEST_CACHED) return ids;
     if (young.size >= CACHED_PIECES) {
       old = young;
@@ -65,11 +91,6 @@ export function createPieceEncoder(library: LibraryTokenizer, file: unknown): ((
     for (const piece of splitPieces(normalized, pattern, split)) for (const id of encodePiece(piece)) ids.push(id);
     return ids;
   };
-}
-
-function encodeLong(library: LibraryTokenizer, piece: string): number[] {
-  const bytes = library.pre_tokenizer?.tokenizers?.[1]?.pre_tokenize([piece]) ?? [];
-  return library.model.encode(bytes).map((token) => library.model.tokens_to_ids.get(token) as number);
 }
 
 /** `match` is several times faster than the library's `matchAll`, and equal to it when the matches leave no gap. */

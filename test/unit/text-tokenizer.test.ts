@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLibraryTokenizer } from '../../src/text/library.ts';
-import { loadTokenizer } from '../../src/text/tokenizer.ts';
+import { compileTokenizer, loadLibrary, loadTokenizer, openTokenizer } from '../../src/text/tokenizer.ts';
 import { BYTE_CHARACTERS, tokenizerJson } from '../../training/tokenizer/template.ts';
 
 const merges = ['h e', 'l l', 'he ll', 'Ġ hell', 'Ġhell o'].map((merge) => merge.split(' ') as [string, string]);
@@ -48,10 +48,49 @@ describe('loadTokenizer', () => {
   });
 });
 
+describe('compileTokenizer', () => {
+  const posted = () => structuredClone(compileTokenizer(json) as NonNullable<ReturnType<typeof compileTokenizer>>);
+  const never = () => {
+    throw new Error('the vocabulary was asked for');
+  };
+
+  it('gives the same tokenizer to another thread', () => {
+    const opened = openTokenizer(posted(), never);
+    const loaded = loadTokenizer(json);
+    const text = 'hello shell, 12 é 日本 👍 <s>';
+    expect(opened.encode(text)).toEqual(libraryIds(json, text));
+    expect(opened.decode(opened.encode(text))).toBe(text);
+    expect(opened).toMatchObject({ prefix: loaded.prefix, suffix: loaded.suffix, padId: 0 });
+    expect(opened.vocabSize).toBe(loaded.vocabSize);
+  });
+
+  it('asks for the vocabulary only for pieces of any length, and once', () => {
+    const pattern = { type: 'Split', pattern: { Regex: ' ?[^ ]+' }, behavior: 'Isolated', invert: false };
+    const file = { ...json, pre_tokenizer: { type: 'Sequence', pretokenizers: [pattern, byteLevel] } };
+    let asked = 0;
+    const opened = openTokenizer(structuredClone(compileTokenizer(file)) as ReturnType<typeof posted>, () => {
+      asked += 1;
+      return loadLibrary(file);
+    });
+    opened.encode('hello');
+    expect(asked).toBe(0);
+    const text = `${'hello'.repeat(200)} ${'shell'.repeat(200)}`;
+    expect(opened.encode(text)).toEqual(libraryIds(file, text));
+    expect(asked).toBe(1);
+  });
+
+  it('leaves other kinds, and ids with wide gaps, to the library', () => {
+    expect(compileTokenizer({ ...json, pre_tokenizer: byteLevel })).toBeUndefined();
+    const vocab = { ...json.model.vocab, far: 1_000_000_000 };
+    expect(compileTokenizer({ ...json, model: { ...json.model, vocab } })).toBeUndefined();
+  });
+});
+
+const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+
 /** Files that others wrote: each has something our fast path does not know, and must give the library's ids all the same. */
 describe('other tokenizers', () => {
   const split = (Regex: string) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false });
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
   const sequence = (...pretokenizers: object[]) => ({ type: 'Sequence', pretokenizers });
   const text = 'Hello hello shell, HELL  and\nhello 123 é 日本 👍';
 
