@@ -4,8 +4,10 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { guardrailConfigSchema } from '../guardrail/config.ts';
 import { trainGuardrail } from '../guardrail/run.ts';
+import { playCommand } from './play.ts';
 
 const USAGE = `Usage: npm run train -- guardrail [options]
+       npm run train -- play [options]     the game against a generator; play --help
 
 Trains a guardrail from scratch and publishes it as a checkpoint directory.
 
@@ -25,6 +27,7 @@ Trains a guardrail from scratch and publishes it as a checkpoint directory.
 `;
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'play') return playCommand(process.argv.slice(3));
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

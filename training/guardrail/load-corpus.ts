@@ -1,4 +1,4 @@
-import { categoryIndex } from '../../src/taxonomy.ts';
+import { type Category, categoryIndex } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
 import { readDataset, type SourcedRow } from '../data/dataset.ts';
@@ -135,7 +135,12 @@ function addTranslations(
   return fitting.length;
 }
 
-function toCorpusRow(row: Row, source: string, tokenizer: TextTokenizer, maxTokens: number): CorpusRow {
+export function toCorpusRow(
+  row: Pick<Row, 'text' | 'lang' | 'unsafe'> & { readonly categories: readonly Category[] | null },
+  source: string,
+  tokenizer: TextTokenizer,
+  maxTokens: number,
+): CorpusRow {
   const { prefix, suffix } = tokenizer;
   const body = tokenizer.encode(normalize(row.text).text).slice(0, maxTokens - prefix.length - suffix.length);
   return {

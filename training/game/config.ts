@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { guardrailConfigSchema } from '../guardrail/config.ts';
+
+/** Settings of a game. Each has the paper's default (arXiv 2502.05163) unless its line says otherwise. */
+
+const share = z.number().min(0).max(1);
+
+const dataSchema = z.strictObject({
+  /** What the guardrail learns before the game, and what the generator rewrites: as `--data` of a training run. */
+  sources: z.array(z.string().min(1)).min(1).default(['seeds']),
+  /** Rows of the base set; fewer when a language has too few to keep the shares. */
+  rows: z.int().min(2).default(24_000),
+  /** Share of each language in the base set. */
+  shares: z.record(z.string(), z.number().positive()).default({ en: 0.81, fr: 0.09, es: 0.05, de: 0.05 }),
+  unsafeShare: z.number().gt(0).lt(1).default(0.45),
+  /** Exponent on the size of a source when rows are drawn: 1 draws rows alike, 0 sources alike. */
+  sizeExponent: share.default(0.6),
+  /** Held-out rows of each language; half of them set the thresholds, the other half measure and decide on publishing. */
+  heldOutRows: z.int().min(8).default(800),
+  /** Labelled rows on which each guardrail is measured besides; they decide nothing. */
+  benchmark: z.string().min(1).optional(),
+});
+
+const attackSchema = z.strictObject({
+  /** Seeds that are rewritten in a round, half of them unsafe, drawn anew each round. */
+  seeds: z.int().min(2).default(800),
+  /** Languages of the seeds. */
+  from: z.array(z.string()).min(1).default(['en']),
+  /** Candidates of each seed and language. */
+  candidates: z.int().min(1).default(8),
+  /** The paper's code; the paper itself says 0.7. */
+  temperature: z.number().positive().default(0.9),
+  /** Held-out seeds, and candidates of each and language, by which attacks are measured. */
+  probeSeeds: z.int().min(2).default(120),
+  probeCandidates: z.int().min(1).default(4),
+});
+
+const pairsSchema = z.strictObject({
+  perTask: z.int().min(1).default(2),
+  /** Most pairs of a round. */
+  most: z.int().min(1).default(2_000),
+  /** Whether misclassified candidates that lost their label's meaning may be the rejected ones. */
+  unfaithfulRejected: z.boolean().default(true),
+});
+
+const learningSchema = z.strictObject({
+  beta: z.number().positive().default(0.01),
+  nllWeight: z.number().min(0).default(0.4),
+  /** For the embedded policy; the paper's 5e-7 is for a language model. */
+  learningRate: z.number().positive().default(1e-3),
+  epochs: z.int().min(1).default(1),
+  batchPairs: z.int().min(1).default(32),
+});
+
+const filterSchema = z.strictObject({
+  /** Characters by which a candidate may be longer or shorter than its seed. */
+  lengthDifference: z.int().min(0).default(200),
+  /** Jaccard index of 5-character pieces from which two candidates count as one. */
+  nearDuplicate: z.number().gt(0).max(1).default(0.8),
+  /** Most kept candidates of a seed in one language. */
+  perTask: z.int().min(1).default(2),
+  /** Most kept candidates of a round. */
+  most: z.int().min(1).default(6_000),
+});
+
+const stopSchema = z.strictObject({
+  /** Rounds without a better mean AUPRC on held-out rows. */
+  patience: z.int().min(1).default(2),
+  /** Rounds in which the best-response gap does not shrink. */
+  gapPatience: z.int().min(1).default(2),
+  /** Changes up to this do not count, of AUPRC or of the gap. */
+  tolerance: share.default(0.001),
+});
+
+const gateSchema = z.strictObject({
+  /** How much worse a language may be. */
+  auprcMargin: share.default(0.01),
+  fprMargin: share.default(0.02),
+});
+
+export const gameConfigSchema = z.strictObject({
+  seed: z.int().default(1),
+  /** Most rounds after the base guardrail, which is round 0. */
+  rounds: z.int().min(1).max(99).default(3),
+  /** Languages that the generator writes. */
+  languages: z.array(z.string()).min(1).default(['fr', 'es', 'de', 'en']),
+  data: dataSchema.prefault({}),
+  attack: attackSchema.prefault({}),
+  pairs: pairsSchema.prefault({}),
+  generator: learningSchema.prefault({}),
+  filter: filterSchema.prefault({}),
+  /** `random`: the control takes as many faithful candidates as `misclassified` would, whatever the guardrail says. */
+  selection: z.enum(['misclassified', 'random']).default('misclassified'),
+  /** The report.json of a run whose numbers of kept candidates a `random` selection copies, by round and language. */
+  countsFrom: z.string().min(1).optional(),
+  /** Whether the generator learns; the control's does not. */
+  learn: z.boolean().default(true),
+  /** Each guardrail goes on from the one before instead of starting anew. */
+  warmStart: z.boolean().default(false),
+  stop: stopSchema.prefault({}),
+  gate: gateSchema.prefault({}),
+  guardrail: guardrailConfigSchema.prefault({}),
+});
+
+export type GameConfig = z.infer<typeof gameConfigSchema>;

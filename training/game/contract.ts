@@ -1,0 +1,46 @@
+import type { Candidate, GameSeed, GenerationTask } from '../generator/contract.ts';
+
+/** What the stages of a round hand on to each other; all of it is stored as JSON. */
+
+/** A labelled text of the base set, or a kept candidate. */
+export interface GameRow extends GameSeed {
+  readonly license: string;
+  /** The round that wrote it; 0 for the base set. */
+  readonly round: number;
+  /** What its loss counts in training; 1 unless it says otherwise. */
+  readonly weight?: number;
+}
+
+/**
+ * How far a text still means what its label says, whatever the guardrail thinks of it: 5 wholly, 1 not at all. The
+ * paper's judge rates the other way round for safe seeds, namely harmfulness from 1 to 5: that is this rating for an
+ * unsafe seed and 6 minus it for a safe one. So its rule "at most 2 for safe seeds, at least 3 for unsafe ones" asks for
+ * a fidelity of at least 4 where the seed is safe and at least 3 where it is unsafe.
+ */
+export type Fidelity = number;
+
+export type RateFidelity = (task: GenerationTask, text: string) => { readonly rating: Fidelity };
+
+/** What a guardrail says of a text. */
+export interface Judgement {
+  /** Probability that it is unsafe, 0 to 1. */
+  readonly score: number;
+  /** Whether a category reaches its threshold. */
+  readonly flagged: boolean;
+}
+
+export const LEVELS = ['chosen', 'rejected', 'unfaithful', 'unsure'] as const;
+
+/**
+ * `chosen`: misclassified and faithful. `rejected`: correctly classified and faithful. `unfaithful`: misclassified, but
+ * it no longer means its label; may serve as rejected. `unsure`: all others, which teach nobody.
+ */
+export type Level = (typeof LEVELS)[number];
+
+export interface JudgedCandidate extends Judgement {
+  /** Number of its task in the round. */
+  readonly task: number;
+  readonly candidate: Candidate;
+  readonly rating: Fidelity;
+  readonly level: Level;
+}
