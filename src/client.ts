@@ -1,6 +1,8 @@
 import type { ClassifyItem, ItemFailure, ItemVerdict, Span, Timings } from './moderation/contract.ts';
 import type { Category, PerCategory } from './taxonomy.ts';
 
+export type { ClassifyItem, ItemFailure, ItemVerdict } from './moderation/contract.ts';
+
 /**
  * The client of a duoguard server, for anything that has `fetch`: `import { createClient } from 'duoguard/client'`. It
  * imports types only, so that nothing of the server comes with it.
