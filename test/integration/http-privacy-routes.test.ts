@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../src/audit/audit.ts';
 import { DuoguardError, ERRORS, type ErrorCode } from '../../src/errors.ts';
+import type { FeedbackService } from '../../src/feedback/feedback-service.ts';
 import { findKey, parseApiKeys } from '../../src/http/api-keys.ts';
 import type { AppDependencies } from '../../src/http/app.ts';
 import { createCors } from '../../src/http/cors.ts';
@@ -41,6 +42,7 @@ const OTHER_BODIES: Readonly<Record<string, unknown>> = {
   '/v1/checkpoints/:id/rollback': { [MARKER]: TEXT },
   '/v1/checkpoints/:id/shadow': { [MARKER]: TEXT },
   '/v1/checkpoints/:id/canary': { [MARKER]: TEXT },
+  '/v1/feedback': { text: TEXT, unsafe: true, categories: ['hate'], note: TEXT },
   '/v2/models/duoguard/versions/:version/infer': {
     inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [TEXT] }],
   },
@@ -77,12 +79,23 @@ const ENDS: Readonly<Record<string, () => Partial<AppDependencies>>> = {
   ),
 };
 
+/** Takes feedback and has none: to its readers its texts are no leak. */
+const FORGETFUL: FeedbackService = {
+  add: async () => ({ id: 'fb-1', created: true }),
+  list: async () => [],
+  exportable: async () => [],
+  remove: async () => 1,
+  removeBefore: async () => 0,
+  close: async () => {},
+};
+
 /** Whatever does work for a route fails like this. */
 function failing(error: () => Error): Partial<AppDependencies> {
   const fail = () => Promise.reject(error());
   return {
     classifier: createClassifierDouble(fail),
     checkpoints: { list: fail, activate: fail, rollback: fail, shadow: fail, canary: fail },
+    feedback: { ...FORGETFUL, add: fail, list: fail, exportable: fail, remove: fail },
   };
 }
 
@@ -94,7 +107,11 @@ function createPlanted(overrides: Partial<AppDependencies>) {
   const apiKeys = [`classify+admin+metrics=${KEY}`];
   const classifier = traceStages(overrides.classifier ?? createClassifierDouble());
   const streamClassifier = createStreamClassifier({ classifier, tokenCounter: () => WORD_COUNTER });
-  return { ...createAppUnderTest({ audit, cors, apiKeys, ...overrides, classifier, streamClassifier }), audited };
+  const feedback = FORGETFUL;
+  return {
+    ...createAppUnderTest({ audit, cors, apiKeys, feedback, ...overrides, classifier, streamClassifier }),
+    audited,
+  };
 }
 
 /** Beside the app, a collector that keeps the bytes of all traces. */
