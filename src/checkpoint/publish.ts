@@ -154,7 +154,7 @@ async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-export const diskSteps: PublishSteps = {
+const diskSteps: PublishSteps = {
   mkdir: (path) => mkdir(path, { recursive: true }),
   writeFile: (path, content) => writeFile(path, content),
   async sync(path) {

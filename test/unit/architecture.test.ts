@@ -51,6 +51,7 @@ const WRAPPED: Readonly<Record<string, string>> = {
   pg: 'feedback/postgres.ts',
   'onnxruntime-node': 'inference/session.ts',
   '@hono/node-server': 'http/server.ts',
+  '@aws-sdk/client-s3': 'checkpoint/store/s3-store.ts',
 };
 
 /** Source text by path below src/, with forward slashes. */
