@@ -26,6 +26,9 @@ export interface ServedStore extends Pick<StoreMirror, 'listed' | 'downloading' 
   startManager(): Promise<void>;
 }
 
+/** Hardly any upload takes longer, and a download this often costs little. */
+const REFUSED_FOR_MS = 600_000;
+
 /** The remote checkpoint store of one server; undefined when the settings name none. Throws `invalid_config`. */
 export async function openServedStore(dependencies: ServedStoreDependencies): Promise<ServedStore | undefined> {
   const { config, places, registry, manager, trials, logger } = dependencies;
@@ -44,6 +47,7 @@ export async function openServedStore(dependencies: ServedStoreDependencies): Pr
     pollMs: config.store_poll_ms,
     timeoutMs: config.store_timeout_ms,
     maxBytes: config.store_max_bytes,
+    refusedForMs: REFUSED_FOR_MS,
     keep: config.store_keep,
     inUse: () => [registry.active?.id, manager.previous, manager.loading, trials.current?.id],
     observer: observeStore(dependencies),

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { publishedDir } from '../../src/checkpoint/places.ts';
@@ -40,6 +40,7 @@ async function mirrorOf(
     pollMs: 50,
     timeoutMs: 5000,
     maxBytes: 10_000_000,
+    refusedForMs: 600_000,
     keep: 3,
     inUse: () => [],
     observer: {
@@ -193,6 +194,17 @@ describe('a checkpoint that cannot be used is refused before it is visible', () 
     expect(existsSync(join(root, 'one', 'model.onnx'))).toBe(true);
   });
 
+  test('and tried again after a while: an upload may have been in progress', async () => {
+    const { models, server } = await storeWith();
+    const [path, aside] = [join(models, 'one', 'tokenizer.json'), join(models, 'tokenizer.json')];
+    renameSync(path, aside);
+    const { mirror, active } = await mirrorOf(server, { refusedForMs: 0 });
+    await expect(mirror.look()).rejects.toMatchObject({ code: 'checkpoint_file_missing' });
+    renameSync(aside, path);
+    await mirror.look();
+    expect(active()).toBe('one');
+  });
+
   test('more bytes than are allowed', async () => {
     const { server } = await storeWith();
     const { mirror, here } = await mirrorOf(server, { maxBytes: LARGE_BYTES });
@@ -268,6 +280,16 @@ test('servers that share a directory download once', async () => {
   await first.mirror.look();
   await second.mirror.look();
   expect(first.here()).toEqual(['one']);
+});
+
+test('a state directory that cannot be written is told from a store that cannot be read', async () => {
+  const { server } = await storeWith();
+  const places = createPlaces();
+  mkdirSync(places.stateDir, { recursive: true });
+  writeFileSync(publishedDir(places), 'a file');
+  const { mirror, events } = await mirrorOf(server, { places });
+  await expect(mirror.look()).rejects.toMatchObject({ code: 'state_unwritable' });
+  expect(events).toEqual(['changed', 'failed one state_unwritable']);
 });
 
 test('a store that falls silent is given up, and asked again', async () => {

@@ -18,7 +18,7 @@ import { parseIndex, STORE_INDEX, type StoreEntry, type StoreIndex } from './sto
 export interface MirrorObserver {
   polled?(result: 'changed' | 'unchanged' | DuoguardError): void;
   downloaded?(id: string): void;
-  /** A download ended without a checkpoint; one that the store is to blame for will not be tried again by itself. */
+  /** A download ended without a checkpoint; one that is to blame itself is not tried again soon. */
   failed?(id: string, error: DuoguardError): void;
   received?(bytes: number): void;
   removed?(id: string): void;
@@ -34,6 +34,8 @@ export interface MirrorOptions {
   readonly pollMs: number;
   readonly timeoutMs: number;
   readonly maxBytes: number;
+  /** How long what was refused is not asked for again, unless by somebody: it may have been in the middle of an upload. */
+  readonly refusedForMs: number;
   /** Downloaded checkpoints that are kept, beside those in use. */
   readonly keep: number;
   readonly inUse: () => readonly (string | null | undefined)[];
@@ -72,8 +74,8 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
   let index: StoreIndex = { format: 1, active: null, checkpoints: [] };
   let etag: string | undefined;
   let downloading: string | undefined;
-  /** The manifest of what was refused, by id: another one is worth another try. */
-  const refused = new Map<string, string>();
+  /** The manifest of what was refused, by id, and when: another one is worth another try. */
+  const refused = new Map<string, { readonly manifest: string; readonly at: number }>();
   /** Downloads wait for each other. */
   let tail: Promise<unknown> = Promise.resolve();
   let polling: Promise<void> | undefined;
@@ -101,11 +103,16 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
     );
   }
 
+  function wasRefused({ id, manifest_sha256 }: StoreEntry): boolean {
+    const last = refused.get(id);
+    return last?.manifest === manifest_sha256 && performance.now() - last.at < options.refusedForMs;
+  }
+
   /** `again` also tries what was refused before. */
   function fetchListed(entry: StoreEntry, again: boolean): Promise<void> {
     const turn = tail.then(async () => {
       if (await isHere(entry.id)) return;
-      if (!again && refused.get(entry.id) === entry.manifest_sha256) return;
+      if (!again && wasRefused(entry)) return;
       await download(entry);
     });
     tail = turn.catch(() => {});
@@ -134,7 +141,7 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
       await writeMemory(memoryPath, memory);
       observer.downloaded?.(entry.id);
     } catch (error) {
-      if (isRefusal(error)) refused.set(entry.id, entry.manifest_sha256);
+      if (isRefusal(error)) refused.set(entry.id, { manifest: entry.manifest_sha256, at: performance.now() });
       throw noteFailure(entry.id, error);
     } finally {
       downloading = undefined;
@@ -145,7 +152,6 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
   async function followActive(): Promise<void> {
     const active = index.checkpoints.find(({ id }) => id === index.active);
     if (!follow || active === undefined || active.id === memory.followed) return;
-    if (refused.get(active.id) === active.manifest_sha256) return;
     await fetchListed(active, false);
     if (!(await isHere(active.id))) return;
     try {

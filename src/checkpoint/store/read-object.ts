@@ -8,8 +8,8 @@ export interface ReadLimits {
 }
 
 /**
- * Asks for an object, hands a found one to `use` and gives up when the store falls silent. Whatever goes wrong on the
- * way is `checkpoint_store_unreachable`, except what `use` throws as a `DuoguardError` and the reason of the signal.
+ * Asks for an object, hands the answer to `use`, and gives up when the store falls silent. A store that cannot be asked
+ * or breaks off is `checkpoint_store_unreachable`; besides, this throws what `use` throws and the reason of the signal.
  */
 export async function readObject<T>(
   store: ObjectStore,
@@ -18,28 +18,38 @@ export async function readObject<T>(
   { timeoutMs, signal }: ReadLimits,
   use: (answer: ObjectAnswer) => Promise<T>,
 ): Promise<T> {
-  const silence = new AbortController();
-  const giveUp = () => silence.abort(unreachable(key, `sent nothing for ${timeoutMs} ms`));
-  const timer = setTimeout(giveUp, timeoutMs);
-  const either = AbortSignal.any([signal, silence.signal]);
+  signal.throwIfAborted();
+  // Not AbortSignal.any, which some versions of Node remember for as long as the longest living of its sources.
+  const ending = new AbortController();
+  const endToo = () => ending.abort(signal.reason);
+  signal.addEventListener('abort', endToo);
+  const timer = setTimeout(() => ending.abort(unreachable(key, `sent nothing for ${timeoutMs} ms`)), timeoutMs);
   try {
-    const answer = await store.get(key, { ...request, signal: either });
+    const answer = await store.get(key, { ...request, signal: ending.signal });
     timer.refresh();
-    return await use(answer.kind === 'found' ? { ...answer, body: watched(answer.body, timer) } : answer);
+    return await use(answer.kind === 'found' ? { ...answer, body: watched(key, answer.body, timer) } : answer);
   } catch (error) {
-    if (either.aborted) throw either.reason;
-    throw error instanceof DuoguardError ? error : unreachable(key, 'broke off', error);
+    throw ending.signal.aborted ? ending.signal.reason : error;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', endToo);
     // Frees the connection of a body that was not read to its end.
-    silence.abort();
+    ending.abort();
   }
 }
 
-async function* watched(body: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    timer.refresh();
-    yield chunk;
+async function* watched(
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+  timer: NodeJS.Timeout,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body) {
+      timer.refresh();
+      yield chunk;
+    }
+  } catch (error) {
+    throw unreachable(key, 'broke off', error);
   }
 }
 

@@ -45,7 +45,8 @@ export async function createS3Store({ url, endpoint }: S3StoreOptions): Promise<
       if (status === 304) return { kind: 'unchanged' };
       if (status === 404 && (error as Error).name === 'NoSuchKey') return { kind: 'missing' };
       if (resume !== undefined && (status === 412 || status === 416)) return get(key, { signal });
-      const what = status === undefined ? 'cannot be reached' : `answers ${status} (${(error as Error).name})`;
+      const { name } = error as Error;
+      const what = status === undefined ? `cannot be reached (${name})` : `answers ${status} (${name})`;
       throw new DuoguardError('checkpoint_store_unreachable', {
         message: `The checkpoint store ${what}, asked for ${key}.`,
         cause: error,
