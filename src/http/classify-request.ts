@@ -8,6 +8,10 @@ export const classifyBodySchema = z.strictObject({
   input: z.unknown(),
   policy: z.string().optional(),
   direction: z.enum(['input', 'output']).optional(),
+  language: z
+    .string()
+    .regex(/^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$/, 'expected a language tag such as "de" or "de-AT"')
+    .optional(),
   thresholds: z
     .strictObject(
       Object.fromEntries(CATEGORIES.map((id) => [id, z.number().min(0).max(1).optional()])) as PerCategory<
@@ -38,12 +42,13 @@ export type ParsedClassify = Omit<ClassifyRequest, 'signal'>;
 export function parseClassifyRequest(body: unknown, maxItems: number): ParsedClassify {
   const parsed = classifyBodySchema.safeParse(body);
   if (!parsed.success) throw toInvalidRequest(parsed.error, []);
-  const { input, policy, direction, thresholds, categories, long_input: longInput, explain } = parsed.data;
+  const { input, policy, direction, language, thresholds, categories, long_input: longInput, explain } = parsed.data;
   return {
     items: parseInput(input, maxItems),
     longInput,
     ...(policy === undefined ? {} : { policy }),
     ...(direction === undefined ? {} : { direction }),
+    ...(language === undefined ? {} : { language }),
     ...(explain ? { explain } : {}),
     ...(thresholds === undefined ? {} : { thresholds: withoutUndefined(thresholds) }),
     ...(categories === undefined ? {} : { categories }),

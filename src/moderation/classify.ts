@@ -2,9 +2,12 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CheckpointRegistry } from '../checkpoint/registry.ts';
 import { DuoguardError } from '../errors.ts';
 import { createPolicy, type Decision, type Direction, decide, type Policy, severityOf } from '../policy/decide.ts';
+import { dependsOnLanguage, isMet } from '../policy/languages.ts';
 import { defaultPolicies, type Policies } from '../policy/policies.ts';
 import type { PolicyRules } from '../policy/rules.ts';
 import { CATEGORIES, perCategory } from '../taxonomy.ts';
+import { canonicalLanguage, loadLanguageDetector } from '../text/language.ts';
+import { renderItem } from '../text/render.ts';
 import { mergeWindows } from '../text/windows.ts';
 import {
   type Classifier,
@@ -27,7 +30,11 @@ export interface ClassifierDependencies {
 
 /** An item, and what the policy makes of its text before and after it is scored. */
 interface GovernedItem extends PreparedItem {
+  /** Those that are for its language. */
+  readonly rules: PolicyRules;
   readonly policy: Policy;
+  /** Undefined also when no rule asks for it. */
+  readonly language: string | undefined;
   readonly deniedPhrase: number | undefined;
 }
 
@@ -38,14 +45,18 @@ export function createClassifier({ registry, policies = defaultPolicies() }: Cla
       const rules = findRules(policies, request.policy);
       const { checkpoint, release } = registry.lease();
       try {
-        const items = await prepareItems(request, checkpoint, rules);
+        const items = await prepareItems(
+          request,
+          checkpoint,
+          await createGovernment(request, checkpoint, rules, policies),
+        );
         const tokenization = performance.now() - began;
         const sequences = items.flatMap(sequencesOf);
         const scored = await checkpoint.engine.submit(sequences, request.signal).catch((error) => {
-          if (!mayPass(rules, error)) throw error;
+          if (!items.some((item) => !(item instanceof DuoguardError) && mayPass(item.rules, error))) throw error;
           return { scores: sequences.map(() => error), queueMs: 0, inferenceMs: 0 };
         });
-        const judged = judgeItems(items, scored.scores, rules);
+        const judged = judgeItems(items, scored.scores);
         const explained = request.explain
           ? await explainItems(items, scored.scores, judged, checkpoint, request.signal)
           : { results: judged, queueMs: 0, inferenceMs: 0 };
@@ -67,17 +78,40 @@ export function createClassifier({ registry, policies = defaultPolicies() }: Cla
   };
 }
 
+/** Which rules, and what of them, hold for an item. */
+type Government = (item: ClassifyItem) => Pick<GovernedItem, 'rules' | 'policy' | 'language'>;
+
+async function createGovernment(
+  request: ClassifyRequest,
+  checkpoint: Checkpoint,
+  rules: PolicyRules,
+  policies: Pick<Policies, 'find'>,
+): Promise<Government> {
+  const policyOf = (own: PolicyRules, direction: Direction, language?: string) =>
+    createPolicy(checkpoint.manifest.thresholds, request, own, direction, language);
+  if (!dependsOnLanguage(rules)) {
+    const both = { input: policyOf(rules, 'input'), output: policyOf(rules, 'output') };
+    return (item) => ({ rules, policy: both[request.direction ?? directionOf(item)], language: undefined });
+  }
+  const others = findRules(policies);
+  const given = request.language === undefined ? undefined : canonicalLanguage(request.language);
+  const detect = given === undefined ? await loadLanguageDetector() : () => given;
+  return (item) => {
+    const language = detect(renderItem(item).normalize('NFKC'));
+    const own = isMet(rules.languages, language) ? rules : others;
+    return { rules: own, policy: policyOf(own, request.direction ?? directionOf(item), language), language };
+  };
+}
+
 /** Longest stretch of tokenising before other requests and health checks get their turn. */
 const YIELD_AFTER_MS = 5;
 
 async function prepareItems(
   request: ClassifyRequest,
   checkpoint: Checkpoint,
-  rules: PolicyRules,
+  govern: Government,
 ): Promise<(GovernedItem | DuoguardError)[]> {
   const { items, longInput, signal } = request;
-  const policyOf = (direction: Direction) => createPolicy(checkpoint.manifest.thresholds, request, rules, direction);
-  const policies = { input: policyOf('input'), output: policyOf('output') };
   const prepared: (GovernedItem | DuoguardError)[] = [];
   let turnBegan = performance.now();
   for (const item of items) {
@@ -88,9 +122,10 @@ async function prepareItems(
     }
     prepared.push(
       unlessFailed(() => {
-        const reader = createPolicyReader(rules);
+        const governed = govern(item);
+        const reader = createPolicyReader(governed.rules);
         const read = prepareItem(item, checkpoint, longInput, reader.read);
-        return { ...read, policy: policies[request.direction ?? directionOf(item)], deniedPhrase: reader.denied };
+        return { ...read, ...governed, deniedPhrase: reader.denied };
       }),
     );
   }
@@ -129,7 +164,6 @@ async function explainItems(
 function judgeItems(
   items: readonly (GovernedItem | DuoguardError)[],
   scores: readonly (Float32Array | DuoguardError)[],
-  rules: PolicyRules,
 ): (ItemVerdict | ItemFailure)[] {
   let next = 0;
   const outcomes = items.map((item, index) => {
@@ -142,11 +176,14 @@ function judgeItems(
     return judge(index, item, failure === undefined ? (own as Float32Array[]) : []);
   });
   const failures = outcomes.filter((outcome) => outcome instanceof DuoguardError);
-  const unforgiven = failures.find((failure) => !mayPass(rules, failure));
-  if (unforgiven !== undefined && failures.length === outcomes.length) throw unforgiven;
-  return outcomes.map((outcome, index) =>
-    outcome instanceof DuoguardError ? failureOf(index, outcome, rules) : outcome,
+  const results = outcomes.map((outcome, index) =>
+    outcome instanceof DuoguardError
+      ? failureOf(index, outcome, items[index] as GovernedItem | DuoguardError)
+      : outcome,
   );
+  const unforgiven = outcomes.find((_, index) => results[index]?.action === undefined);
+  if (unforgiven instanceof DuoguardError && failures.length === outcomes.length) throw unforgiven;
+  return results;
 }
 
 /** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
@@ -157,6 +194,7 @@ function judge(index: number, item: GovernedItem, scores: readonly Float32Array[
     index,
     ...withDenial(decide(merged, item.policy), item),
     category_scores: perCategory((_, label) => merged[label] as number),
+    ...(item.language === undefined ? {} : { language: item.language }),
     tokens: item.tokens,
     windows: item.windows,
     ...judgeViews(item, byReading),
@@ -202,8 +240,10 @@ function withDenial(decision: Decision, { deniedPhrase, policy }: GovernedItem) 
   return { ...decision, flagged: true, action: 'block' as const, ...severity, denied_phrase: deniedPhrase };
 }
 
-function failureOf(index: number, error: DuoguardError, rules: PolicyRules): ItemFailure {
+function failureOf(index: number, error: DuoguardError, item: GovernedItem | DuoguardError): ItemFailure {
   const failure = { index, error: { code: error.code, message: error.message } };
+  if (item instanceof DuoguardError) return failure;
+  const { rules } = item;
   return mayPass(rules, error) ? { ...failure, action: rules.on_failure === 'open' ? 'allow' : 'block' } : failure;
 }
 

@@ -1,4 +1,5 @@
 import { CATEGORIES, type Category, type PerCategory, perCategory } from '../taxonomy.ts';
+import { isMet } from './languages.ts';
 import { type CategoryAction, DEFAULT_RULES, type PolicyRules, type SeverityBands } from './rules.ts';
 
 export interface Policy {
@@ -30,22 +31,32 @@ export interface Decision {
 
 /**
  * The request's thresholds and choice of categories (default: all) over the rules, and those over the checkpoint's
- * thresholds. A category that the rules ignore, or keep for the other direction, is not enabled.
+ * thresholds. A category that the rules ignore, or keep for the other direction or other languages, is not enabled.
+ *
+ * @param language of the text, as the rules name it; undefined when it cannot be told, or no rule asks for it.
  */
 export function createPolicy(
   checkpointThresholds: PerCategory<number>,
   overrides: { thresholds?: Partial<PerCategory<number>>; categories?: readonly Category[] } = {},
   rules: PolicyRules = DEFAULT_RULES,
   direction: Direction = 'input',
+  language?: string,
 ): Policy {
+  const exception = (id: Category) =>
+    language === undefined ? undefined : rules.categories[id]?.by_language?.[language];
   const actions = perCategory((id) => {
     const rule = rules.categories[id];
-    const applies = rule === undefined || rule.direction === 'both' || rule.direction === direction;
-    return applies ? (rule?.action ?? rules.default_action) : 'ignore';
+    const inDirection = rule === undefined || rule.direction === 'both' || rule.direction === direction;
+    const applies = inDirection && isMet(rule?.languages, language);
+    return applies ? (exception(id)?.action ?? rule?.action ?? rules.default_action) : 'ignore';
   });
   return {
     thresholds: perCategory(
-      (id) => overrides.thresholds?.[id] ?? rules.categories[id]?.threshold ?? checkpointThresholds[id],
+      (id) =>
+        overrides.thresholds?.[id] ??
+        exception(id)?.threshold ??
+        rules.categories[id]?.threshold ??
+        checkpointThresholds[id],
     ),
     enabled: new Set((overrides.categories ?? CATEGORIES).filter((id) => actions[id] !== 'ignore')),
     actions,

@@ -66,10 +66,13 @@ function describeRules({ categories, phrases, ...rules }: PolicyRules): object {
   return {
     ...rules,
     severity: rules.severity ?? null,
+    languages: rules.languages ?? null,
     categories: perCategory((id) => ({
       threshold: categories[id]?.threshold ?? null,
       action: categories[id]?.action ?? rules.default_action,
       direction: categories[id]?.direction ?? 'both',
+      languages: categories[id]?.languages ?? null,
+      by_language: categories[id]?.by_language ?? {},
     })),
     phrases: { deny: phrases.deny.length, allow: phrases.allow.length },
   };

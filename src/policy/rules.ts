@@ -9,6 +9,15 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const MAX_POLICIES = 100;
 const MAX_PHRASES = 1000;
 
+const MAX_LANGUAGES = 100;
+
+/** As texts are told apart: Malay and Indonesian are not. */
+const language = z
+  .string()
+  .regex(/^[a-z]{2,3}$/, 'expected a code of ISO 639-1, such as "de"')
+  .refine((code) => code !== 'ms', 'expected "id", which stands for Malay too');
+const languages = z.array(language).min(1).max(MAX_LANGUAGES);
+
 const actionSchema = z.enum(['block', 'flag', 'ignore']);
 
 const categorySchema = z.strictObject({
@@ -17,6 +26,15 @@ const categorySchema = z.strictObject({
   action: actionSchema.optional(),
   /** The category counts only for what goes in to the application's model, or only for what it puts out. */
   direction: z.enum(['input', 'output', 'both']).default('both'),
+  /** The category counts only for texts in these. */
+  languages: languages.optional(),
+  /** What is otherwise for texts in one language. */
+  by_language: z
+    .record(
+      language,
+      z.strictObject({ threshold: z.number().min(0).max(1).optional(), action: actionSchema.optional() }),
+    )
+    .optional(),
 });
 
 const bound = z.number().min(0.5).max(1);
@@ -34,6 +52,8 @@ const phrases = z.array(phrase).max(MAX_PHRASES).default([]);
 
 const rulesSchema = z.strictObject({
   description: z.string().max(500).optional(),
+  /** The policy is for texts in these; `default` judges the others. */
+  languages: languages.optional(),
   /** Categories that are not named have the `default_action` and the checkpoint's threshold. */
   categories: z
     .strictObject(
@@ -54,7 +74,12 @@ export const policyFileSchema = z.strictObject({
   version: z.literal(1),
   policies: z
     .record(z.string().regex(NAME, 'expected a name of small letters, digits, ".", "_" and "-"'), rulesSchema)
-    .refine((policies) => Object.keys(policies).length <= MAX_POLICIES, `expected at most ${MAX_POLICIES} policies`),
+    .refine((policies) => Object.keys(policies).length <= MAX_POLICIES, `expected at most ${MAX_POLICIES} policies`)
+    .check((context) => {
+      if (context.value['default']?.languages === undefined) return;
+      const message = 'expected none, because default judges what is in other languages';
+      context.issues.push({ code: 'custom', message, input: context.value, path: ['default', 'languages'] });
+    }),
 });
 
 export type PolicyRules = z.infer<typeof rulesSchema>;

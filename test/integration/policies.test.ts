@@ -21,6 +21,13 @@ const FILE = {
     lenient: { categories: { hate: { threshold: 1 } } },
     open: { on_failure: 'open' },
     closed: { on_failure: 'closed' },
+    german: { languages: ['de'], default_action: 'flag', phrases: { deny: ['verboten'] }, on_failure: 'open' },
+    mixed: {
+      categories: {
+        hate: { action: 'flag', by_language: { de: { action: 'block' }, fr: { threshold: 1 } } },
+        privacy: { languages: ['de', 'fr'] },
+      },
+    },
   },
 };
 
@@ -112,7 +119,7 @@ test('the classifier refuses a policy that went between the check and its turn',
 
 test('a changed file serves at once; a broken or missing one changes nothing', async () => {
   const { write, file, names, classify, onFailure } = createServer();
-  expect(await names()).toEqual(['default', 'watch', 'bands', 'lenient', 'open', 'closed']);
+  expect(await names()).toEqual(['default', ...Object.keys(FILE.policies)]);
   write({ version: 1, policies: { fresh: { default_action: 'ignore' } } });
   await vi.waitFor(async () => expect(await names()).toEqual(['default', 'fresh']));
   const input = signOf('hate');
@@ -186,4 +193,57 @@ test.each([
   expect(await classify({ input: NOT_A_NUMBER_SIGN, policy })).toMatchObject({ status: 200, results: [failed] });
   expect(await guard(policy, NOT_A_NUMBER_SIGN)).toEqual(guarded);
   expect((await classify({ input: NOT_A_NUMBER_SIGN })).status).toBe(500);
+});
+
+const IN = {
+  de: 'Der Hund des Nachbarn bellt die ganze Nacht und niemand kann schlafen',
+  en: 'The dog of my neighbour barks all night long and nobody can sleep',
+  fr: 'Le chien de mon voisin aboie toute la nuit et personne ne peut dormir',
+};
+
+test('a policy for some languages judges those, and default the others', async () => {
+  const { classify } = createServer();
+  const judge = async (input: string, more = {}) => (await classify({ input, policy: 'german', ...more })).results[0];
+  expect(await judge(`${IN.de} ${signOf('hate')}`)).toMatchObject({ action: 'flag', language: 'de' });
+  expect(await judge(`${IN.en} ${signOf('hate')}`)).toMatchObject({ action: 'block', language: 'en' });
+  expect(await judge(`${IN.de} verboten`)).toMatchObject({ action: 'block', denied_phrase: 0 });
+  expect(await judge(`${IN.fr} verboten`)).toMatchObject({ action: 'allow', language: 'fr' });
+  // What nobody can tell is judged by the policy that was asked for, and says so by naming no language.
+  const untold = await judge(signOf('hate'));
+  expect(untold).toMatchObject({ action: 'flag' });
+  expect(untold).not.toHaveProperty('language');
+  // Whoever asks knows better.
+  expect(await judge(`${IN.en} ${signOf('hate')}`, { language: 'de-AT' })).toMatchObject({
+    action: 'flag',
+    language: 'de',
+  });
+  expect(await classify({ input: 'a', language: 'German, I think' })).toMatchObject({ status: 422 });
+  const both = await classify({
+    input: [`${IN.de} ${signOf('hate')}`, `${IN.en} ${signOf('hate')}`],
+    policy: 'german',
+  });
+  expect(both.results).toMatchObject([{ action: 'flag' }, { action: 'block' }]);
+});
+
+test('a rule for some languages counts there only, and another threshold or action there', async () => {
+  const { classify } = createServer();
+  const judge = async (input: string) => (await classify({ input, policy: 'mixed' })).results[0];
+  expect(await judge(`${IN.en} ${signOf('hate')}`)).toMatchObject({ action: 'flag' });
+  expect(await judge(`${IN.de} ${signOf('hate')}`)).toMatchObject({ action: 'block' });
+  expect(await judge(`${IN.fr} ${signOf('hate')}`)).toMatchObject({ action: 'allow', flagged: false });
+  expect(await judge(`${IN.fr} ${signOf('privacy')}`)).toMatchObject({ action: 'block' });
+  expect(await judge(`${IN.en} ${signOf('privacy')}`)).toMatchObject({ action: 'allow', flagged: false });
+  expect(await judge(signOf('privacy'))).toMatchObject({ action: 'block' });
+});
+
+test('a text that cannot be judged follows the policy of its language', async () => {
+  const { classify } = createServer();
+  const input = [`${IN.de} ${NOT_A_NUMBER_SIGN}`, `${IN.en} ${NOT_A_NUMBER_SIGN}`];
+  expect(await classify({ input: input[0], policy: 'german' })).toMatchObject({ results: [{ action: 'allow' }] });
+  expect((await classify({ input: input[1], policy: 'german' })).status).toBe(500);
+});
+
+test('no language is told where no rule asks for it', async () => {
+  const { classify } = createServer();
+  expect((await classify({ input: IN.de, language: 'de' })).results[0]).not.toHaveProperty('language');
 });

@@ -51,9 +51,19 @@ test.each([
     'p.yaml:8: policies.strict.categories.secrets: is not known',
   ],
   [
-    'languages, which the server cannot tell',
-    STRICT.replace('description', 'languages'),
-    'p.yaml:5: policies.strict.languages: is not known',
+    'a language by its name',
+    STRICT.replace('description: For children', 'languages: [de, german]'),
+    'p.yaml:5: policies.strict.languages[1]: expected a code of ISO 639-1, such as "de"',
+  ],
+  [
+    'a language that cannot be told from another',
+    STRICT.replace('threshold: 0.3', 'by_language: { ms: { threshold: 0.3 } }'),
+    'p.yaml:7: policies.strict.categories.hate.by_language.ms: expected "id", which stands for Malay too',
+  ],
+  [
+    'languages of the policy that judges the others',
+    STRICT.replaceAll('strict', 'default').replace('description: For children', 'languages: [de]'),
+    'p.yaml:5: policies.default.languages: expected none, because default judges what is in other languages',
   ],
   ['a threshold above 1', STRICT.replace('0.3', '3'), 'p.yaml:7: policies.strict.categories.hate.threshold: too big'],
   [

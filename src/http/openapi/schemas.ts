@@ -46,6 +46,7 @@ const itemVerdict = z.object({
     .min(0)
     .optional()
     .describe('Number of the denied phrase of the policy that the text contains.'),
+  language: z.string().optional().describe('When the policy has conditions on it, and it can be told.'),
   tokens: z.int().min(0),
   windows: z.int().min(1),
   views: z
