@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { DuoguardError } from '../errors.ts';
 
 /** What a key may do. None includes another. */
-export const SCOPES = ['classify', 'feedback', 'admin', 'metrics'] as const;
+export const SCOPES = ['classify', 'override', 'feedback', 'admin', 'metrics'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface ApiKey {
@@ -19,6 +19,9 @@ export interface ApiKey {
  * is open.
  */
 export type Authorize = (headers: Headers, ...anyOf: readonly [Scope, ...Scope[]]) => ApiKey | undefined;
+
+/** Of a key for which none are written. */
+const DEFAULT_SCOPES = 'classify+override';
 
 /** @param currentKeys asked on every request, so that keys can change while the server runs. */
 export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize {
@@ -58,14 +61,14 @@ function presentedKey(headers: Headers): string | null {
 const WITH_SCOPES = new RegExp(`^((?:${SCOPES.join('|')})(?:\\+(?:${SCOPES.join('|')}))*)=(.+)$`);
 
 /**
- * @param texts `KEY`, which may classify, or `admin+metrics=KEY` with the scopes it names; KEY is in clear, or `sha256:` and
+ * @param texts `KEY`, which may classify and override policies, or `admin+metrics=KEY` with the scopes it names; KEY is in clear, or `sha256:` and
  * 64 hex digits. A key that is given twice has the scopes of both.
  * @param source names where they are from. Throws `invalid_config` for a digest that is not one.
  */
 export function parseApiKeys(texts: readonly string[], source = 'api_keys'): ApiKey[] {
   const keys = new Map<string, ApiKey>();
   for (const text of texts) {
-    const [, listed = 'classify', key = text] = WITH_SCOPES.exec(text) ?? [];
+    const [, listed = DEFAULT_SCOPES, key = text] = WITH_SCOPES.exec(text) ?? [];
     const digest = toDigest(key, source);
     const hex = digest.toString('hex');
     const scopes = new Set([...(keys.get(hex)?.scopes ?? []), ...(listed.split('+') as Scope[])]);

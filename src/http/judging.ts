@@ -8,7 +8,7 @@ import { readJson } from './body.ts';
 import { Deadline, deadlineMs } from './deadline.ts';
 import { type Exchange, type Handler, rounded } from './exchange.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { type PolicyCatalogue, requirePolicy } from './policy-route.ts';
+import { type PolicyCatalogue, requireMayOverride, requirePolicy } from './policy-route.ts';
 
 /** The name of the model in every format. */
 export const MODEL_NAME = 'duoguard';
@@ -47,7 +47,8 @@ export function createJudgingHandler(
 ): Handler {
   return async (exchange) => {
     requireServing(lifecycle);
-    noteKey(exchange, authorize(exchange.request.headers, 'classify'));
+    const key = authorize(exchange.request.headers, 'classify');
+    noteKey(exchange, key);
     const deadline = new Deadline(deadlineMs(exchange.request.headers, limits.requestTimeoutMs));
     exchange.onClientLeft(() => deadline.fail(new DuoguardError('client_closed')));
     let judgedRequest: Omit<ClassifyRequest, 'signal'> | undefined;
@@ -57,6 +58,7 @@ export function createJudgingHandler(
         body,
         exchange,
         async classify(request) {
+          requireMayOverride(key, request);
           requirePolicy(policies, request.policy);
           const routingKey = exchange.request.headers.get('x-routing-key');
           const routed = routingKey === null ? request : { ...request, routingKey };

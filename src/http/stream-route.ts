@@ -6,7 +6,7 @@ import { deadlineMs } from './deadline.ts';
 import { toDuoguardError } from './error-answer.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { type JudgingDependencies, noteKey, requireServing } from './judging.ts';
-import { requirePolicy } from './policy-route.ts';
+import { requireMayOverride, requirePolicy } from './policy-route.ts';
 import { readMessages, streamFormat } from './stream-body.ts';
 import { eventWriter } from './stream-events.ts';
 import { isSettings, parseDelta, parseStreamPlan, settingsOfQuery } from './stream-request.ts';
@@ -21,7 +21,8 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
   return async (exchange) => {
     requireServing(lifecycle);
     const { request } = exchange;
-    noteKey(exchange, authorize(request.headers, 'classify'));
+    const key = authorize(request.headers, 'classify');
+    noteKey(exchange, key);
     const format = streamFormat(request.headers);
     const ending = new StreamEnding(deadlineMs(request.headers, limits.streamTimeoutMs));
     exchange.onClientLeft(() => ending.abort(new DuoguardError('client_closed')));
@@ -37,6 +38,7 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
       const first = inQuery === undefined && format !== 'text' ? await messages.next() : undefined;
       const given = first !== undefined && !first.done && isSettings(first.value) ? first.value : undefined;
       const { settings, request: asked } = parseStreamPlan(inQuery ?? given ?? {});
+      requireMayOverride(key, asked);
       requirePolicy(dependencies.policies, asked.policy);
       const digest = audit?.startDigest();
       const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
