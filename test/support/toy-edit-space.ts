@@ -18,8 +18,8 @@ const STYLES: Slot = { word: '', options: [option('keep', 0, ''), option('leetsp
 function wordSlot(word: string, lang: string): Slot {
   if (/^\d+$/.test(word)) return { word, options: [option('keep', 0, word)] };
   const options = [
-    option('translate', 0, `${word}-${lang}`, 0.7),
-    option('translate', 1, `${lang}-${word}`, 0.3),
+    option('translate', 0, `${word}${lang.toUpperCase()}`, 0.7),
+    option('translate', 1, `${lang.toUpperCase()}${word}`, 0.3),
     option('keep-foreign', 0, word),
     option('leetspeak', 0, word.replaceAll('e', '3').replaceAll('o', '0')),
     option('drop', 0, ''),

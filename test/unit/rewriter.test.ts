@@ -36,7 +36,7 @@ const TASKS = ['the red code', 'a secret 7', 'where do they go', 'hello there my
 
 /** A toy guardrail misses the words' rarer translations. */
 function fools(task: GenerationTask, candidate: Candidate): boolean {
-  return candidate.text.split(' ').some((word) => word.startsWith(`${task.lang}-`));
+  return candidate.text.split(' ').some((word) => word.startsWith(task.lang.toUpperCase()));
 }
 
 function pairsOf(tasks: readonly GenerationTask[], drawn: readonly (readonly Candidate[])[]): PreferencePair[] {
@@ -146,7 +146,7 @@ describe('learn', () => {
       return (await generator.learn(pairs, { ...LEARNING, learningRate, epochs: 4 })).drift;
     };
     expect(await drift(0)).toBeCloseTo(0, 5);
-    expect(Math.abs(await drift(1e-2))).toBeGreaterThan(0.05);
+    expect(Math.abs(await drift(3e-2))).toBeGreaterThan(0.05);
   });
 
   it('ends with the same policy each time', async () => {

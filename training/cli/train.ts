@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { guardrailConfigSchema } from '../guardrail/config.ts';
 import { trainGuardrail } from '../guardrail/run.ts';
+import { generatorCommand } from './generator.ts';
 import { playCommand } from './play.ts';
 
 const USAGE = `Usage: npm run train -- guardrail [options]
-       npm run train -- play [options]     the game against a generator; play --help
+       npm run train -- play [options]        the game against a generator; play --help
+       npm run train -- generator [options]   the policy that games begin with; generator --help
 
 Trains a guardrail from scratch and publishes it as a checkpoint directory.
 
@@ -28,6 +30,7 @@ Trains a guardrail from scratch and publishes it as a checkpoint directory.
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'play') return playCommand(process.argv.slice(3));
+  if (process.argv[2] === 'generator') return generatorCommand(process.argv.slice(3));
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

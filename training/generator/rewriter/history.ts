@@ -1,8 +1,6 @@
 import { EDIT_KINDS } from './edit-space.ts';
 import type { EncodedSpace } from './encoded-space.ts';
 
-const kind = (name: (typeof EDIT_KINDS)[number]): number => EDIT_KINDS.indexOf(name);
-
 /** Kinds whose share among the words so far the network sees; the rest are disguises. */
 const COUNTED: readonly number[] = EDIT_KINDS.map((name) => {
   if (name === 'keep' || name === 'keep-foreign') return 0;
@@ -45,6 +43,3 @@ export class History {
     out[at + GROUPS + 1] = Math.log(1 + space.slots) / 4;
   }
 }
-
-/** Kinds that leave a word's meaning and spelling readable; the supervised warm-up teaches only these. */
-export const PLAIN_KINDS: ReadonlySet<number> = new Set([kind('keep'), kind('translate'), kind('drop')]);

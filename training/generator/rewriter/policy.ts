@@ -11,7 +11,7 @@ import { likelihoodGraph, preferenceGraph, scoringGraph } from './policy-graph.t
 /** Decisions that one run of the scoring graph takes: bounds its memory. */
 const SCORED_AT_ONCE = 4096;
 /** Standard deviation of an embedding's entries before anything is learned. */
-const DEVIATION = 0.3;
+const DEVIATION = 0.1;
 
 export interface PreferenceStep {
   /** Trace 2p is the chosen side of pair p, trace 2p + 1 the rejected one. */

@@ -21,6 +21,8 @@ import { DEFAULT_POLICY, type PolicyConfig } from './policy-config.ts';
 import { restorePolicy, SHIPPED_POLICY, savePolicy } from './policy-file.ts';
 import { PolicyTrainer } from './policy-trainer.ts';
 import { Sampler } from './sampler.ts';
+import type { TranslationPair } from './translations.ts';
+import { type OnWarmUpProgress, type WarmUpFigures, type WarmUpOptions, warmUp } from './warm-up.ts';
 import { languagesFrom } from './word-sources.ts';
 
 export interface RewriterOptions {
@@ -36,13 +38,22 @@ export interface RewriterOptions {
   readonly threads?: number;
 }
 
+/** The embedded generator, which also learns from translations by humans. */
+export interface Rewriter extends Generator {
+  warmUp(
+    pairs: readonly TranslationPair[],
+    options?: WarmUpOptions,
+    onProgress?: OnWarmUpProgress,
+  ): Promise<WarmUpFigures>;
+}
+
 /** Tasks whose edit spaces are held at a time. */
 const TASKS_AT_ONCE = 64;
 /** Share of the steps in which the learning rate rises, as in the paper's recipe. */
 const WARMUP = 0.1;
 
 /** The embedded generator. Throws `PolicyFileError` when `policy` can't be used. */
-export async function createRewriter(options: RewriterOptions = {}): Promise<Generator> {
+export async function createRewriter(options: RewriterOptions = {}): Promise<Rewriter> {
   const { config = DEFAULT_POLICY, languages = languagesFrom, policy: file = SHIPPED_POLICY } = options;
   const createEditSpace =
     options.createEditSpace ?? ((task) => (isRewritable(task, languages) ? spaceOfLexicons(task) : undefined));
@@ -54,6 +65,7 @@ export async function createRewriter(options: RewriterOptions = {}): Promise<Gen
     generate: (tasks, sampling, onProgress) => generate(policy, createEditSpace, tasks, sampling, onProgress),
     logProbabilities: (tasks, candidates) => logProbabilities(policy, createEditSpace, tasks, candidates),
     learn: (pairs, learning, onProgress) => learn(policy, createEditSpace, pairs, learning, onProgress),
+    warmUp: (pairs, learning, onProgress) => warmUp(policy, createEditSpace, pairs, learning, onProgress),
     save: (file) => savePolicy(file, policy),
     restore: (file) => restorePolicy(file, policy),
     release: () => policy.release(),
