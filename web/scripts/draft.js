@@ -7,8 +7,17 @@ const form = byId('form', HTMLFormElement);
 const text = byId('text', HTMLTextAreaElement);
 const prompt = byId('prompt', HTMLTextAreaElement);
 const response = byId('response', HTMLTextAreaElement);
+const streamText = byId('stream-text', HTMLTextAreaElement);
 const turns = byId('turns', HTMLOListElement);
 const ROLES = ['user', 'assistant', 'system', 'tool'];
+
+/** @type {Record<Mode, () => Input>} */
+const EMPTY = {
+  text: () => '',
+  messages: () => ({ messages: emptyTurns() }),
+  pair: () => ({ prompt: '', response: '' }),
+  stream: () => ({ stream: '' }),
+};
 
 /** The fields in which an input is written. */
 export function prepareDraft() {
@@ -18,7 +27,7 @@ export function prepareDraft() {
     addTurn({ role: previous === 'user' ? 'assistant' : 'user', content: '' }).focus();
   });
   byId('reset', HTMLButtonElement).addEventListener('click', () => {
-    write(mode() === 'text' ? '' : mode() === 'pair' ? { prompt: '', response: '' } : { messages: emptyTurns() });
+    write(EMPTY[mode()]());
     firstField().focus();
   });
   for (const message of emptyTurns()) addTurn(message);
@@ -34,6 +43,8 @@ export function readDraft() {
     case 'pair':
       if (response.value === '') return { missing: 'Write the response first: it is what is judged.' };
       return { input: { prompt: prompt.value, response: response.value } };
+    case 'stream':
+      return streamText.value === '' ? { missing: 'Write a text first.' } : { input: { stream: streamText.value } };
     case 'messages': {
       const messages = readTurns().filter(({ content }) => content !== '');
       return messages.length === 0 ? { missing: 'Write at least one message first.' } : { input: { messages } };
@@ -46,6 +57,9 @@ export function write(input) {
   if (typeof input === 'string') {
     setMode('text');
     text.value = input;
+  } else if ('stream' in input) {
+    setMode('stream');
+    streamText.value = input.stream;
   } else if ('messages' in input) {
     setMode('messages');
     turns.replaceChildren();
@@ -77,7 +91,7 @@ function setMode(value) {
 function showMode() {
   const chosen = mode();
   for (const part of form.querySelectorAll('[data-mode]')) {
-    if (part instanceof HTMLElement) part.hidden = part.dataset['mode'] !== chosen;
+    if (part instanceof HTMLElement) part.hidden = !part.dataset['mode']?.split(' ').includes(chosen);
   }
 }
 

@@ -53,6 +53,7 @@ function isEntry(value) {
 function isInput(input) {
   if (typeof input === 'string') return true;
   if (typeof input !== 'object' || input === null) return false;
+  if ('stream' in input) return typeof input.stream === 'string';
   return 'messages' in input ? Array.isArray(input.messages) : 'prompt' in input && 'response' in input;
 }
 

@@ -2,15 +2,23 @@
 import { byId } from './dom.js';
 import { firstField, prepareDraft, readDraft, write } from './draft.js';
 import { preparePast } from './past.js';
+import { chosenPolicy, hasPolicies, refreshPolicies, thresholdsOf } from './policies.js';
 import { canExplain, classify, Refusal, readInfo } from './server.js';
-import { firedCategories, showProblem, showVerdict, showWaiting } from './verdict.js';
+import { judgeStream } from './streaming.js';
+import { firedCategories, showEnd, showProblem, showStopped, showVerdict, showWaiting } from './verdict.js';
 
-/** @import { Info } from './types.d.ts' */
+/** @import { Info, Input } from './types.d.ts' */
 
 const form = byId('form', HTMLFormElement);
 const key = byId('key', HTMLInputElement);
 const explain = byId('explain', HTMLInputElement);
 const explainField = byId('explain-field', HTMLElement);
+const live = byId('live', HTMLInputElement);
+const stopButton = byId('stop', HTMLButtonElement);
+const judgeButton = byId('judge', HTMLButtonElement);
+
+/** Without a key pressed for so long, a text that is being written is judged. */
+const PAUSE_MS = 400;
 
 /** @type {Info | undefined} */
 let info;
@@ -30,6 +38,14 @@ form.addEventListener('submit', (event) => {
 form.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void judge();
 });
+addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && !stopButton.hidden) stop();
+});
+stopButton.addEventListener('click', () => {
+  stop();
+  judgeButton.focus();
+});
+judgeWhileTyping();
 void learnAboutServer();
 
 async function judge() {
@@ -45,20 +61,9 @@ async function judge() {
   const { signal } = current;
   showWaiting();
   try {
-    const answer = await classify(input, {
-      key: key.value,
-      explain: !explainField.hidden && explain.checked,
-      signal,
-    });
-    if (info?.checkpoint?.id !== answer.checkpoint) await refreshInfo();
-    if (signal.aborted) return;
-    const result = answer.results[0];
-    if (result === undefined || 'error' in result) {
-      showProblem(result?.error.message ?? 'The server answered without a verdict.');
-      return;
-    }
-    showVerdict(input, answer, result, info?.checkpoint?.thresholds ?? {});
-    remember({ at: Date.now(), input, fired: firedCategories(result) });
+    const fired = typeof input === 'object' && 'stream' in input ? await stream(input) : await classifyOnce(input);
+    if (fired !== undefined && !signal.aborted) remember({ at: Date.now(), input, fired });
+    if (!hasPolicies()) await refreshPolicies(key.value);
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof Refusal && error.needsKey) {
@@ -70,8 +75,68 @@ async function judge() {
   }
 }
 
+/** @param {Input} input @returns {Promise<string[] | undefined>} what fired, if there is a verdict */
+async function classifyOnce(input) {
+  const { signal } = current;
+  const answer = await classify(input, {
+    key: key.value,
+    policy: chosenPolicy(),
+    explain: !explainField.hidden && explain.checked,
+    signal,
+  });
+  if (info?.checkpoint?.id !== answer.checkpoint) await refreshInfo();
+  if (signal.aborted) return undefined;
+  const result = answer.results[0];
+  if (result === undefined || 'error' in result) {
+    showProblem(result?.error.message ?? 'The server answered without a verdict.');
+    return undefined;
+  }
+  showVerdict(input, answer, result, thresholdsOf(info?.checkpoint ?? null, input));
+  return firedCategories(result);
+}
+
+/** @param {{ stream: string }} input @returns {Promise<string[] | undefined>} */
+async function stream(input) {
+  const own = current;
+  stopButton.hidden = false;
+  try {
+    const { fired, problem } = await judgeStream(input.stream, {
+      key: key.value,
+      policy: chosenPolicy(),
+      thresholds: thresholdsOf(info?.checkpoint ?? null, input),
+      signal: own.signal,
+      stop,
+    });
+    if (own.signal.aborted) return undefined;
+    if (problem !== undefined) showProblem(problem, true);
+    // Of a text that is still being written each state would be an entry of its own.
+    return problem !== undefined || live.checked ? undefined : fired;
+  } finally {
+    if (own === current) {
+      stopButton.hidden = true;
+      showEnd();
+    }
+  }
+}
+
+/** What was judged by then stays on the screen. */
+function stop() {
+  current.abort();
+  showStopped();
+}
+
+function judgeWhileTyping() {
+  let timer = 0;
+  byId('stream-text', HTMLTextAreaElement).addEventListener('input', ({ target }) => {
+    clearTimeout(timer);
+    if (!live.checked || !(target instanceof HTMLTextAreaElement) || target.value.trim() === '') return;
+    timer = setTimeout(() => void judge(), PAUSE_MS);
+  });
+}
+
 async function learnAboutServer() {
   await refreshInfo();
+  await refreshPolicies(key.value);
   explainField.hidden = !(await canExplain().catch(() => false));
 }
 

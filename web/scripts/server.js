@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Answer, Info, Input } from './types.d.ts' */
+/** @import { Answer, Info, Input, Policy, StreamEvent } from './types.d.ts' */
 
 /** A failure in words for the person at the screen. */
 export class Refusal extends Error {
@@ -22,18 +22,64 @@ const ADVICE = {
 
 /**
  * @param {Input} input
- * @param {{ key: string, explain: boolean, signal: AbortSignal }} options
+ * @param {{ key: string, policy: string | undefined, explain: boolean, signal: AbortSignal }} options
  * @returns {Promise<Answer>} Rejects with a `Refusal`, or an `AbortError` after `signal`.
  */
-export async function classify(input, { key, explain, signal }) {
+export async function classify(input, { key, policy, explain, signal }) {
   const response = await reach('/classify', {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...(key === '' ? {} : { authorization: `Bearer ${key}` }) },
-    body: JSON.stringify({ input, ...(explain ? { explain } : {}) }),
+    headers: { 'content-type': 'application/json', ...withKey(key) },
+    body: JSON.stringify({ input, policy, ...(explain ? { explain } : {}) }),
     signal,
   });
   if (!response.ok) throw await toRefusal(response);
   return response.json();
+}
+
+/**
+ * The text goes out as one body of deltas, each a word: over HTTP/1.1 browsers send no body that is still being written.
+ * What the server makes of it comes back while it reads.
+ *
+ * @param {string} text
+ * @param {Record<string, unknown>} settings
+ * @param {{ key: string, signal: AbortSignal }} options
+ * @returns {AsyncGenerator<StreamEvent>} Rejects like `classify`.
+ */
+export async function* classifyStream(text, settings, { key, signal }) {
+  const deltas = (text.match(/\S+\s*|\s+/gu) ?? []).map((delta) => ({ text: delta }));
+  const response = await reach('/classify/stream', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', ...withKey(key) },
+    body: [settings, ...deltas].map((line) => `${JSON.stringify(line)}\n`).join(''),
+    signal,
+  });
+  if (!response.ok || response.body === null) throw await toRefusal(response);
+  yield* readLines(response.body);
+}
+
+/** @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<StreamEvent>} */
+async function* readLines(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read().catch(toRefusalOfReach);
+    const lines = (rest + decoder.decode(value, { stream: !done })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line);
+    if (done) return;
+  }
+}
+
+/** @param {string} key @returns {Promise<Policy[]>} those that this key may choose; none where it may not even ask. */
+export async function readPolicies(key) {
+  const response = await reach('/v1/policies', { headers: withKey(key) });
+  return response.ok ? (await response.json()).policies : [];
+}
+
+/** @param {string} key @returns {Record<string, string>} */
+function withKey(key) {
+  return key === '' ? {} : { authorization: `Bearer ${key}` };
 }
 
 /** @returns {Promise<Info>} */
@@ -53,12 +99,13 @@ export async function canExplain() {
 
 /** @param {string} path @param {RequestInit} [init] */
 async function reach(path, init) {
-  try {
-    return await fetch(path, init);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new Refusal('The server cannot be reached. Check that it is running and that you are connected.');
-  }
+  return fetch(path, init).catch(toRefusalOfReach);
+}
+
+/** @param {unknown} error @returns {never} */
+function toRefusalOfReach(error) {
+  if (error instanceof DOMException && error.name === 'AbortError') throw error;
+  throw new Refusal('The server cannot be reached. Check that it is running and that you are connected.');
 }
 
 /** @param {Response} response */

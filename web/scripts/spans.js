@@ -11,6 +11,7 @@
 export function partsOf(input) {
   if (typeof input === 'string') return [{ label: '', text: input }];
   if ('messages' in input) return input.messages.map(({ role, content }) => ({ label: role, text: content }));
+  if ('stream' in input) return [{ label: '', text: input.stream }];
   return [
     { label: 'prompt', text: input.prompt },
     { label: 'response', text: input.response },
