@@ -117,7 +117,8 @@ export const configSchema = z.strictObject({
   state_dir: z.string().min(1).default('state').register(settingInfo, {
     kind: 'string',
     env: 'DUOGUARD_STATE_DIR',
-    description: 'Directory for what a running server writes. Nothing but the audit log is written anywhere else.',
+    description:
+      'Directory for what a running server writes. Nothing but the audit log and feedback is written anywhere else.',
   }),
   checkpoint_poll_ms: z.int().min(0).max(86_400_000).default(5_000).register(settingInfo, {
     kind: 'integer',
