@@ -22,6 +22,8 @@ export interface ClassifyOptions {
   readonly policy?: string;
   /** Default: the response to a prompt is output, everything else input. */
   readonly direction?: 'input' | 'output';
+  /** Of all items, for policies with conditions on it. Default: detected. */
+  readonly language?: string;
   readonly thresholds?: Partial<PerCategory<number>>;
   readonly categories?: readonly Category[];
   readonly longInput?: 'window' | 'reject';
@@ -31,7 +33,7 @@ export interface ClassifyOptions {
 }
 
 export interface ClassifyStreamOptions
-  extends Pick<ClassifyOptions, 'policy' | 'thresholds' | 'categories' | 'signal'> {
+  extends Pick<ClassifyOptions, 'policy' | 'language' | 'thresholds' | 'categories' | 'signal'> {
   /** Default: `output`. */
   readonly direction?: 'input' | 'output';
   readonly chunkTokens?: number;
@@ -248,14 +250,15 @@ export function createClient(options: ClientOptions): Client {
 }
 
 function toBody(input: ClassifyItem | readonly ClassifyItem[], options: Omit<ClassifyOptions, 'signal'>) {
-  const { policy, direction, thresholds, categories, longInput, explain } = options;
-  return { input, policy, direction, thresholds, categories, long_input: longInput, explain };
+  const { policy, direction, language, thresholds, categories, longInput, explain } = options;
+  return { input, policy, direction, language, thresholds, categories, long_input: longInput, explain };
 }
 
 /** Settings go into the query, so that the server answers before the first delta. Text values are quoted: they are JSON. */
 function streamUrl(base: string, options: Omit<ClassifyStreamOptions, 'signal'>): URL {
   const {
     policy,
+    language,
     thresholds,
     categories,
     direction = 'output',
@@ -266,6 +269,7 @@ function streamUrl(base: string, options: Omit<ClassifyStreamOptions, 'signal'>)
   } = options;
   const settings = {
     policy,
+    language,
     thresholds,
     categories,
     direction,

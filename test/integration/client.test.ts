@@ -62,9 +62,13 @@ describe('duoguard/client', () => {
       categories: ['hate'],
       longInput: 'reject',
       policy: 'default',
+      direction: 'output',
+      language: 'de',
     } as const;
     await client.classify('calm', options);
     expect(classifier.requests[0]).toMatchObject({
+      direction: 'output',
+      language: 'de',
       thresholds: { hate: 0.95 },
       categories: ['hate'],
       longInput: 'reject',
@@ -191,8 +195,15 @@ describe('a stream of duoguard/client', () => {
     const classifier = createClassifierDouble();
     const { client } = await serve({ apiKeys: ['a-key-of-the-server'], classifier }, { apiKey: 'a-key-of-the-server' });
     const thresholds = { hate: 0.95 };
-    await all(client.classifyStream(deltas('calm'), { thresholds, categories: ['hate'], direction: 'input' }));
-    expect(classifier.requests[0]).toMatchObject({ thresholds, categories: ['hate'], direction: 'input' });
+    await all(
+      client.classifyStream(deltas('calm'), { thresholds, categories: ['hate'], direction: 'input', language: 'de' }),
+    );
+    expect(classifier.requests[0]).toMatchObject({
+      thresholds,
+      categories: ['hate'],
+      direction: 'input',
+      language: 'de',
+    });
   });
 
   it('fails with the error of the server, also of one that comes late', async () => {
