@@ -7,13 +7,30 @@ export const KINDS = ['prompt', 'response', 'qa', 'comment', 'dialogue'] as cons
 const label = z.union([z.boolean(), z.literal(0).transform(() => false), z.literal(1).transform(() => true)]);
 const identifier = z.union([z.string(), z.number()]).transform(String);
 
+const languageNames = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
+const languages = new Map<string, boolean>();
+
+function isLanguage(tag: string): boolean {
+  const known = languages.get(tag) ?? hasName(tag);
+  languages.set(tag, known);
+  return known;
+}
+
+function hasName(tag: string): boolean {
+  try {
+    return tag === 'und' || languageNames.of(tag) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** One labelled text as data files hold it, a JSON object a line. Fields that are not named here are left out. */
 const rowSchema = z
   .object({
     text: z.string(),
     unsafe: label,
     /** BCP 47; `und` where a file does not say. */
-    lang: z.string().min(1).default('und'),
+    lang: z.string().refine(isLanguage, 'no language that is known').default('und'),
     /** `null`: unsafe in a category that nobody named. */
     categories: z.array(z.enum(CATEGORIES)).nullable().optional(),
     kind: z.enum(KINDS).default('prompt'),
