@@ -19,6 +19,9 @@ RUN find node_modules/onnxruntime-node/bin/napi-v* -mindepth 1 -maxdepth 1 ! -na
 
 FROM node:22-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
+# Large blocks go back to the system as soon as they are free: without it glibc keeps the memory of checkpoints that were
+# swapped out (docs/deploy.md).
+ENV MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=8388608
 WORKDIR /app
 # The only directory that the server writes to; mount a volume over it when the rest is read-only.
 RUN mkdir -p state && chown 1000:1000 state
