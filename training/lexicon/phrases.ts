@@ -82,11 +82,11 @@ function table(pairs: readonly SentencePair[]): (source: string, target: string)
 }
 
 /** Index of the word with the greatest value, -1 if none is above that of nothing. */
-function best(words: readonly string[], valueOf: (word: string) => number, nothing: number): number {
+function best(words: readonly string[], scoreOf: (word: string) => number, nothing: number): number {
   let found = -1;
   let greatest = nothing;
   words.forEach((word, i) => {
-    const value = valueOf(word);
+    const value = scoreOf(word);
     if (value > greatest) [found, greatest] = [i, value];
   });
   return found;

@@ -4,7 +4,7 @@ import type { GenerationTask } from '../contract.ts';
 import { disguisesOf } from './disguise.ts';
 import type { EditOption, EditSpace, Slot } from './edit-space.ts';
 import { type Frame, framesOf } from './frames.ts';
-import { carriesLittle } from './light-words.ts';
+import { carriesLittle, denies } from './light-words.ts';
 import { joinWords } from './orthography.ts';
 import { type SeedWord, splitSeed } from './seed-words.ts';
 import { type WordSources, wordSources } from './word-sources.ts';
@@ -18,6 +18,7 @@ interface Unit {
 }
 
 const LONGEST_PHRASE = 3;
+const MOST_TRANSLATIONS = 4;
 
 /**
  * All rewritings of a seed: a slot for the frame, then one for each word or phrase. Disguises are options of single words,
@@ -53,16 +54,28 @@ function unitsWithin(words: readonly SeedWord[], lang: string): Unit[] {
   const { synonyms } = wordSources(lang, lang);
   return words.map((seedWord) => {
     const { word, written } = seedWord;
-    const options = [
-      plain(written),
-      ...(synonyms.get(word) ?? []).map(toOption('substitute', written)),
-      ...(carriesLittle(word, lang) ? [DROP] : disguises(written)),
-    ];
-    return { words: [seedWord], written, options };
+    return {
+      words: [seedWord],
+      written,
+      options: [plain(written), ...alternatives(seedWord, lang, synonyms.get(word))],
+    };
   });
 }
 
-function unitsBetween(words: readonly SeedWord[], from: string, to: string): Unit[] {
+function alternatives(
+  { word, written, next }: SeedWord,
+  lang: string,
+  synonyms: readonly Translation[] = [],
+): readonly EditOption[] {
+  if (isApostrophe(next)) return [];
+  if (carriesLittle(word, lang)) return [DROP];
+  const substitutes = denies(word) ? [] : synonyms.map(toOption('substitute', written));
+  return [...substitutes, ...disguises(written)];
+}
+
+function unitsBetween(seedWords: readonly SeedWord[], from: string, to: string): Unit[] {
+  // What French and Italian elide stands apart until the other language joins it.
+  const words = seedWords.map((word) => (isApostrophe(word.before) ? { ...word, before: ' ' } : word));
   const sources = wordSources(from, to);
   const units: Unit[] = [];
   for (let at = 0; at < words.length; ) {
@@ -74,7 +87,7 @@ function unitsBetween(words: readonly SeedWord[], from: string, to: string): Uni
   return units;
 }
 
-/** The longest phrase of the lexicon that begins at a word. It stands on one line, with nothing but blanks inside. */
+/** The longest phrase of several words of the lexicon that begins at a word. It stands on one line, with nothing but blanks inside. */
 function phraseAt(words: readonly SeedWord[], at: number, { lexicon, phrases }: WordSources): Unit | undefined {
   for (let length = LONGEST_PHRASE; length > 1; length--) {
     const part = words.slice(at, at + length);
@@ -93,26 +106,29 @@ function phraseAt(words: readonly SeedWord[], at: number, { lexicon, phrases }: 
   return undefined;
 }
 
-function wordUnit(seedWord: SeedWord, from: string, to: string, { lexicon }: WordSources): Unit {
+function wordUnit(seedWord: SeedWord, from: string, to: string, { lexicon, phrases }: WordSources): Unit {
   const { word, written } = seedWord;
-  const translations = lexicon.get(word);
-  return { words: [seedWord], written, options: wordOptions(seedWord, translations, from, to) };
+  const [asPhrase, asWord] = [phrases.get(word) ?? [], lexicon.get(word) ?? []];
+  const translations = [...asPhrase, ...(asPhrase.length > 0 ? asWord.filter(({ word }) => word !== '') : asWord)];
+  return { words: [seedWord], written, options: wordOptions(seedWord, translations.slice(0, MOST_TRANSLATIONS), from, to) };
 }
 
 function wordOptions(
-  { word, written, opens }: SeedWord,
-  translations: readonly Translation[] | undefined,
+  { word, written, opens, next }: SeedWord,
+  translations: readonly Translation[],
   from: string,
   to: string,
 ): EditOption[] {
-  if (translations === undefined) return [plain(written), ...disguises(written)];
+  // Speaker of a dialogue: "A: Why?"
+  if (written.length === 1 && next === ':') return [plain(written)];
+  if (translations.length === 0) return [plain(written), ...disguises(written)];
   if (translations[0]?.word === '') return [DROP, foreign(written)];
   const translate = translations.map(toOption('translate', isShouted(written) ? written : ''));
-  const best = translate[0] as EditOption;
-  const disguised = carriesLittle(word, from) || carriesLittle(best.text.toLowerCase(), to) ? [] : disguises(best.text);
   // What has a capital inside a sentence is mostly a name, which the lexicon knows only by accident.
   if (!opens && isName(written, from)) return [plain(written), ...translate];
-  return [...translate, foreign(written), ...disguised];
+  if (carriesLittle(word, from)) return [...translate, foreign(written), DROP];
+  const best = translate[0] as EditOption;
+  return [...translate, foreign(written), ...(carriesLittle(best.text.toLowerCase(), to) ? [] : disguises(best.text))];
 }
 
 const DROP: EditOption = { kind: 'drop', rank: 0, text: '', share: 1 };
@@ -142,6 +158,10 @@ function disguises(written: string): readonly EditOption[] {
   const found = known.get(written) ?? disguisesOf(written);
   if (known.size < MOST_KNOWN) known.set(written, found);
   return found;
+}
+
+function isApostrophe(character: string): boolean {
+  return character === "'" || character === '’';
 }
 
 function isShouted(written: string): boolean {

@@ -21,3 +21,15 @@ const sets = new Map(Object.entries(LIGHT_WORDS).map(([lang, words]) => [lang, n
 export function carriesLittle(word: string, lang: string): boolean {
   return sets.get(lang)?.has(word) ?? false;
 }
+
+/** Words that turn a sentence into its opposite: never replaced by a near-synonym. */
+const DENIALS = new Set(
+  (
+    "not no never none nothing nobody neither nor without don't doesn't didn't won't can't couldn't wouldn't shouldn't isn't aren't wasn't weren't " +
+    'ne n pas non jamais rien aucun aucune personne sans ni no nunca nada nadie ningún ninguna sin nicht nein nie niemals nichts niemand kein keine keinen keiner keinem ohne'
+  ).split(' '),
+);
+
+export function denies(word: string): boolean {
+  return DENIALS.has(word);
+}

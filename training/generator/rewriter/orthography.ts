@@ -1,9 +1,9 @@
 /** How words of a language join, as replacements in order. */
 type Rules = readonly (readonly [RegExp, string | ((...parts: string[]) => string)])[];
 
-const START = "(?<![\\p{L}\\p{M}’'])";
+const START = "(?<![\\p{L}\\p{M}\\p{N}’'])";
 /** A word of at least two letters that begins with a vowel: single letters may be a spaced-out word's. */
-const VOWEL = '[aeiouyàâäéèêëîïôöùûüœæ]\\p{L}';
+const VOWEL = '[aeiouyàâäéèêëîïôöùûüœæ]\\p{L}|[ay] \\p{L}{2}';
 
 /** Of the common French words with h, those that elide. */
 const MUTE_H = 'h(?:omme|eure|istoire|ôpita|ôtel|erbe|uile|abit|umain|umeur|onneur|oraire|ier|iver|éroïne|ameçon)';
@@ -29,6 +29,7 @@ const FULL_FORMS: Readonly<Record<string, string>> = {
  */
 const RULES: Readonly<Record<string, Rules>> = {
   fr: [
+    [new RegExp(`${START}(quelqu|aujourd) (?=une?(?!\\p{L})|hui)`, 'giu'), "$1'"],
     [new RegExp(`${START}(l|d|qu|j|n|s|m|t|c|jusqu|lorsqu|puisqu) (?=${VOWEL}|${MUTE_H})`, 'giu'), "$1'"],
     [new RegExp(`${START}(l|d|j|n|s|m|t)(?:e|a) (?=${VOWEL}|${MUTE_H})`, 'giu'), "$1'"],
     [new RegExp(`${START}qu(?:e|i) (?=(?:il|elle|on|un)s?(?![\\p{L}\\p{M}]))`, 'giu'), "qu'"],

@@ -13,6 +13,8 @@ export interface SeedWord {
   readonly before: string;
   /** First of the text, of a line or of a sentence. */
   readonly opens: boolean;
+  /** Character behind it; empty at the end. */
+  readonly next: string;
 }
 
 export interface SeedWords {
@@ -30,7 +32,13 @@ export function splitSeed(text: string): SeedWords {
   const words = spans.map((span, index): SeedWord => {
     const before = kept.slice(end, span.start);
     end = span.end;
-    return { word: span.word, written: span.written, before, opens: index === 0 || OPENING.test(before) };
+    return {
+      word: span.word,
+      written: span.written,
+      before,
+      opens: index === 0 || OPENING.test(before),
+      next: kept[end] ?? '',
+    };
   });
   return { words, tail: kept.slice(end) };
 }
