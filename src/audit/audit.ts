@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import type { ClassifyItem, ItemFailure, ItemVerdict, Verdict } from '../moderation/contract.ts';
-import type { DetectLanguage } from '../text/language.ts';
+import { canonicalLanguage, type DetectLanguage } from '../text/language.ts';
 import { renderItem } from '../text/render.ts';
 import type { AuditFile } from './audit-file.ts';
 import { createRunningDigest, type RunningDigest, type TextDigest } from './text-digest.ts';
@@ -28,9 +28,10 @@ export interface AuditSettings {
 
 /** Who was judged how, by what: one JSON line for each text, which itself is in none. */
 export interface Audit {
-  digest(item: ClassifyItem): TextDigest;
+  /** @param language where it is known already, as a language tag */
+  digest(item: ClassifyItem, language?: string): TextDigest;
   /** For a text that arrives in pieces. */
-  startDigest(): RunningDigest;
+  startDigest(language?: string): RunningDigest;
   record(request: AuditedRequest): void;
 }
 
@@ -40,13 +41,18 @@ export function createAudit(
   file: Pick<AuditFile, 'append'>,
   { now = () => new Date(), detectLanguage }: AuditSettings = {},
 ): Audit {
+  /** Of what a client says only the language itself is kept, which is two or three letters. */
+  function tellLanguage(known: string | undefined): DetectLanguage | undefined {
+    return known === undefined ? detectLanguage : () => canonicalLanguage(known);
+  }
+
   return {
-    digest(item) {
-      const digest = createRunningDigest(key, detectLanguage);
+    digest(item, language) {
+      const digest = createRunningDigest(key, tellLanguage(language));
       digest.update(renderItem(item));
       return digest.end();
     },
-    startDigest: () => createRunningDigest(key, detectLanguage),
+    startDigest: (language) => createRunningDigest(key, tellLanguage(language)),
     record({ requestId, route, keyId, policy, verdict, texts, cut }) {
       const time = now().toISOString();
       for (const [index, result] of verdict.results.entries()) {

@@ -1,4 +1,5 @@
 import type { Audit } from '../audit/audit.ts';
+import type { TextDigest } from '../audit/text-digest.ts';
 import { DuoguardError } from '../errors.ts';
 import type { RecentTexts } from '../feedback/recent-texts.ts';
 import { type Classifier, type ClassifyRequest, DEFAULT_POLICY, type Verdict } from '../moderation/contract.ts';
@@ -66,7 +67,7 @@ export function createJudgingHandler(
           const traced = trace === undefined ? routed : { ...routed, trace };
           const verdict = await deadline.limit(classifier.classify({ ...traced, signal: deadline.signal }));
           judgedRequest = request;
-          const texts = audit && { texts: request.items.map(audit.digest) };
+          const texts = audit && { texts: digests(audit, request, verdict) };
           exchange.judged = { verdict, policy: request.policy ?? DEFAULT_POLICY, ...texts };
           return verdict;
         },
@@ -81,6 +82,19 @@ export function createJudgingHandler(
       deadline.clear();
     }
   };
+}
+
+/** With the language that the policy found out, or the request said. */
+function digests(
+  audit: Audit,
+  { items, language }: Omit<ClassifyRequest, 'signal'>,
+  { results }: Verdict,
+): TextDigest[] {
+  return items.map((item, index) => {
+    const result = results[index];
+    const found = result !== undefined && 'language' in result ? result.language : undefined;
+    return audit.digest(item, found ?? language);
+  });
 }
 
 export function noteKey(exchange: Exchange, key: ApiKey | undefined): void {

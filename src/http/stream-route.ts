@@ -40,7 +40,7 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
       const { settings, request: asked } = parseStreamPlan(inQuery ?? given ?? {});
       requireMayOverride(key, asked);
       requirePolicy(dependencies.policies, asked.policy);
-      const digest = audit?.startDigest();
+      const digest = audit?.startDigest(asked.language);
       const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
       const { trace } = exchange;
       const traced = trace === undefined ? asked : { ...asked, trace };

@@ -141,7 +141,8 @@ describe('the audit log', () => {
       await under.app.request('/classify/stream', post('Ceci est une phrase tout à fait normale.', stream))
     ).text();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(written.map((line) => JSON.parse(line).language)).toEqual(['de', null, 'fr']);
+    await under.classify({ input: 'Das ist ein ganz gewöhnlicher deutscher Satz.', language: 'pt-BR' });
+    expect(written.map((line) => JSON.parse(line).language)).toEqual(['de', null, 'fr', 'pt']);
   });
 
   it('names the code of an item that failed, and has nothing of a request that was refused', async () => {
