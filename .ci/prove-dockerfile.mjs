@@ -122,6 +122,9 @@ function inspect(image) {
     readdirSync(join(native, api)).flatMap((os) => readdirSync(join(native, api, os)).map((arch) => `${os}/${arch}`)),
   );
   if (platforms.join() !== `linux/${process.arch}`) fail(`the image holds libraries for ${platforms}`);
+  // The server loads it at the first feedback only.
+  const opened = 'new (require("libsql"))(":memory:").prepare("SELECT 1").all()';
+  execFileSync(process.execPath, ['-e', opened], { cwd: join(image.root, image.directory), stdio: 'inherit' });
   console.log(
     `/app is ${megabytes(join(image.root, image.directory))} MB, of which node_modules ${megabytes(modules)} MB`,
   );

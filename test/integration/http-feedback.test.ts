@@ -20,9 +20,12 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const ADMIN = bearer('admin-key');
 const SAFE = { text: 'How do I kill a Python process?', unsafe: false, lang: 'en' };
 
+/** The thread of the database compiles its sources first, which takes a busy machine seconds. */
+const PATIENT = { maxBodyBytes: 2_097_152, maxItems: 32, requestTimeoutMs: 50_000, streamTimeoutMs: 50_000 };
+
 function start(overrides: Parameters<typeof createAppUnderTest>[0] = {}) {
   const { service } = startFeedback();
-  const under = createAppUnderTest({ feedback: service, apiKeys: KEYS, ...overrides });
+  const under = createAppUnderTest({ feedback: service, apiKeys: KEYS, limits: PATIENT, ...overrides });
   return {
     ...under,
     say: (body: unknown, headers: Record<string, string> = {}) =>
@@ -51,13 +54,15 @@ describe('POST /v1/feedback', () => {
 
   it('stores it once when it is sent twice', async () => {
     const under = start();
-    const answers = [];
-    for (let i = 0; i < 2; i++) answers.push(await (await under.say({ id: 'cls-1', unsafe: false })).json());
+    const answers: { id: string }[] = [];
+    for (let i = 0; i < 2; i++) {
+      answers.push((await (await under.say({ id: 'cls-1', unsafe: false })).json()) as { id: string });
+    }
     expect(answers).toMatchObject([
       { created: true, text_known: false },
       { created: false, text_known: false },
     ]);
-    expect(answers[0].id).toBe(answers[1].id);
+    expect(answers[0]?.id).toBe(answers[1]?.id);
     expect(await under.metrics.render()).toContain('guardrail_feedback_total{kind="duplicate"} 1');
   });
 
@@ -249,6 +254,15 @@ describe('GET /v1/feedback/export', () => {
     expect(read).toBe(115);
   });
 
+  it('answers HEAD without leaving a request in flight', async () => {
+    const under = start();
+    await under.say(SAFE);
+    const answer = await under.admin('/v1/feedback/export', 'HEAD');
+    expect([answer.status, await answer.text()]).toEqual([200, '']);
+    await under.lifecycle.idle();
+    expect(await under.metrics.render()).toContain('guardrail_requests_in_flight 0');
+  });
+
   it('ends in a line that is no row when the database is lost on the way', async () => {
     const { service } = startFeedback();
     for (let i = 0; i < 201; i++) {
@@ -294,7 +308,8 @@ it('the client sends feedback', async () => {
   const under = start();
   const server = await listen(under.app, '127.0.0.1', 0);
   onTestFinished(() => server.close(0));
-  const client = createClient({ baseUrl: `http://127.0.0.1:${server.port}`, apiKey: 'feedback-key' });
+  const baseUrl = `http://127.0.0.1:${server.port}`;
+  const client = createClient({ baseUrl, apiKey: 'feedback-key', timeoutMs: 50_000 });
   const receipt = await client.feedback(SAFE, { idempotencyKey: 'k-1' });
   expect(receipt).toMatchObject({ created: true, text_known: true });
   expect(await client.feedback(SAFE, { idempotencyKey: 'k-1' })).toEqual({ ...receipt, created: false });
