@@ -89,7 +89,7 @@ export function encodeSpace({ task, slots }: EditSpace, features: FeatureList): 
     edit: Int32Array.from(options, (option, o) => features.edit(kind[o]!, option.rank)),
     kind,
     logShare: Float32Array.from(options, (option) => Math.log(option.share)),
-    prior: Float32Array.from(slots.flatMap(priorLogits)),
+    prior: Float32Array.from(slots.flatMap((slot) => priorLogits(slot, task))),
     condition: features.condition(task),
   };
 }

@@ -1,11 +1,14 @@
+import type { GenerationTask } from '../contract.ts';
 import type { EditKind, Slot } from './edit-space.ts';
+
+type KindLogits = Readonly<Record<EditKind, number>>;
 
 /**
  * Logits that are there before anything is learned, relative to a slot's first option, the plain one. Two texts in three
- * have no frame and about one word in ten is disguised, so that there is something to learn from; among translations the
- * lexicon's shares decide.
+ * have no frame and about one word in fifteen is disguised, so that there is something to learn from; among translations
+ * the lexicon's shares decide.
  */
-const KIND_LOGITS: Readonly<Record<EditKind, number>> = {
+const BETWEEN_LANGUAGES: KindLogits = {
   keep: -3,
   translate: 0,
   substitute: -2,
@@ -18,13 +21,26 @@ const KIND_LOGITS: Readonly<Record<EditKind, number>> = {
   frame: -3.5,
 };
 
+/** A text that stays in its language changes only by these, so they are commoner: else most rewritings were the seed. */
+const WITHIN_A_LANGUAGE: KindLogits = {
+  ...BETWEEN_LANGUAGES,
+  substitute: -0.5,
+  drop: -2.5,
+  misspell: -3.3,
+  'space-out': -3.3,
+  homoglyph: -3.3,
+  leetspeak: -3.3,
+  frame: -3,
+};
+
 /** Of all translations together where the plain option is to keep the word: it is probably a name. */
 const TRANSLATED_NAME = -1;
 
-export function priorLogits({ options }: Slot): number[] {
+export function priorLogits({ options }: Slot, { seed, lang }: GenerationTask): number[] {
+  const logits = seed.lang === lang ? WITHIN_A_LANGUAGE : BETWEEN_LANGUAGES;
   const name = options[0]?.kind === 'keep';
   return options.map(({ kind }, o) => {
     if (o === 0) return 0;
-    return kind === 'translate' && name ? TRANSLATED_NAME : KIND_LOGITS[kind];
+    return kind === 'translate' && name ? TRANSLATED_NAME : logits[kind];
   });
 }

@@ -1,4 +1,5 @@
 import { wordsOf } from '../../lexicon/words.ts';
+import type { GenerationTask } from '../contract.ts';
 import type { EditOption, EditSpace, Slot } from './edit-space.ts';
 import { priorLogits } from './prior.ts';
 
@@ -20,14 +21,14 @@ const TRANSLATORS_KINDS: ReadonlySet<EditOption['kind']> = new Set(['keep', 'tra
  * is left in `target`, or the word itself; a word that the lexicon leaves out is left out unless it stands in `target`.
  * Words without any of these may have been put in a way that the lexicon doesn't know, and teach nothing.
  */
-export function supervise({ slots }: EditSpace, target: string): Supervision {
+export function supervise({ task, slots }: EditSpace, target: string): Supervision {
   const left = new Map<string, number>();
   for (const word of wordsOf(target)) left.set(word, (left.get(word) ?? 0) + 1);
   const choices: number[] = [];
   const targets: number[] = [];
   let told = 0;
   for (const slot of slots) {
-    const prior = priorProbabilities(slot);
+    const prior = priorProbabilities(slot, task);
     const choice = slot.word === '' ? -1 : chosenOption(slot, left);
     choices.push(Math.max(0, choice));
     if (slot.word === '') targets.push(...prior);
@@ -68,8 +69,8 @@ function reweighted(options: readonly EditOption[], prior: readonly number[], ch
 }
 
 /** What an untrained policy gives. */
-function priorProbabilities(slot: Slot): number[] {
-  const prior = priorLogits(slot);
+function priorProbabilities(slot: Slot, task: GenerationTask): number[] {
+  const prior = priorLogits(slot, task);
   const weights = slot.options.map(({ share }, o) => share * Math.exp(prior[o]!));
   const total = weights.reduce((a, b) => a + b, 0);
   return weights.map((weight) => weight / total);
