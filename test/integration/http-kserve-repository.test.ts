@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { publishedDir } from '../../src/checkpoint/places.ts';
+import { setActive } from '../../src/checkpoint/publish.ts';
 import { DuoguardError } from '../../src/errors.ts';
 import { createAppUnderTest, post } from '../support/app-under-test.ts';
+import { startGuard } from '../support/guard-server.ts';
+import { addCheckpoint, createPlaces } from '../support/published-fixtures.ts';
 
 const ADMIN = { authorization: 'Bearer admin-key-1' };
 const MODELS = '/v2/repository/models';
@@ -118,4 +122,39 @@ describe('the repository extension of KServe v2', () => {
       expect(calls).toEqual([]);
     },
   );
+
+  it('swaps the checkpoints of a real server', async () => {
+    const places = createPlaces();
+    await addCheckpoint(places.shippedDir, 'a');
+    await addCheckpoint(publishedDir(places), 'b');
+    await setActive(places.shippedDir, 'a');
+    const { url } = await startGuard({
+      models_dir: places.shippedDir,
+      state_dir: places.stateDir,
+      checkpoint: 'active',
+      checkpoint_poll_ms: 0,
+      api_keys: ['classify+admin=admin-key-1'],
+    });
+    const send = async (path: string, body: unknown) => {
+      const response = await fetch(`${url}${path}`, post(body, ADMIN));
+      return { status: response.status, body: await response.json() };
+    };
+    const states = async () => {
+      const { body } = await send('/v2/repository/index', {});
+      const entries = body as { version: string; state: string }[];
+      return Object.fromEntries(entries.map(({ version, state }) => [version, state]));
+    };
+    const inputs = [{ name: 'text', datatype: 'BYTES', shape: [1], data: ['calm'] }];
+    const infer = (version: string) => send(`/v2/models/duoguard/versions/${version}/infer`, { inputs });
+    const parameters = { version: 'b' };
+
+    expect(await states()).toEqual({ a: 'READY', b: 'UNAVAILABLE' });
+    expect((await infer('b')).status).toBe(400);
+    expect((await send(`${MODELS}/duoguard/load`, { parameters })).status).toBe(200);
+    expect(await states()).toEqual({ a: 'UNAVAILABLE', b: 'READY' });
+    expect(await infer('b')).toMatchObject({ status: 200, body: { model_version: 'b' } });
+    expect((await send(`${MODELS}/duoguard/unload`, { parameters })).status).toBe(200);
+    expect(await infer('a')).toMatchObject({ status: 200, body: { model_version: 'a' } });
+    expect((await send(`${MODELS}/duoguard/load`, { parameters: { version: 'nobody' } })).status).toBe(404);
+  });
 });
