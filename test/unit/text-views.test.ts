@@ -21,6 +21,15 @@ function sourceOf(raw: string, view: Reading['view'], part: string): string {
 }
 
 describe('what is uncovered', () => {
+  it('finds base64 wherever it begins', () => {
+    fc.assert(
+      fc.property(fc.array(fc.stringMatching(/^[a-z]{1,15}$/), { maxLength: 12 }), (words) => {
+        const before = words.map((word) => `${word} `).join('');
+        expect(views(`${before}a2lsbCBoaW0gbm93`)).toMatchObject({ base64: `${before}kill him now` });
+      }),
+    );
+  });
+
   it.each<[string, string, Record<string, string>]>([
     ['a Cyrillic letter in a Latin word', 'how to kіll', { confusables: 'how to kill' }],
     ['small capitals', 'ᴋɪʟʟ him', { confusables: 'kill him' }],
