@@ -24,7 +24,7 @@ export interface Fidelity {
 }
 
 /**
- * Least squares on the ratings of calibration.jsonl with an even number; docs/generator.md has the figures on the others.
+ * Least squares on the ratings of calibration.jsonl with an even number; docs/edit-space.md has the figures on the others.
  * How fluent a text is says nothing there beyond the other two.
  */
 export const RATING_WEIGHTS = { constant: -0.206, kept: 4.315, language: 0.46, fluency: 0 };
