@@ -145,6 +145,7 @@ describe.skipIf(skipWithoutChromium())('playground: policies and streams', () =>
     ]);
     expect(await page.locator('#streamed-text').textContent()).toBe('one two three hateful 😀 five <i>six');
     const facts = await page.locator('#facts').textContent();
+    expect(facts).toContain('Policyforum');
     expect(facts).toContain('Tokens28 in 4 windows');
     expect(facts).toContain('Released7 of 35 characters');
     expect(new Set(classifier.requests.map(({ policy }) => policy))).toEqual(new Set(['forum']));

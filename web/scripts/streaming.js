@@ -125,6 +125,8 @@ function showDone(done, thresholds) {
   }
   showFacts({
     Action: done.action,
+    ...('severity' in done && done.severity !== undefined ? { Severity: done.severity } : {}),
+    ...(done.policy === 'default' ? {} : { Policy: done.policy }),
     Checkpoint: done.checkpoint,
     Tokens: `${done.usage.tokens} in ${done.windows} ${done.windows === 1 ? 'window' : 'windows'}`,
     ...(done.failed === undefined ? {} : { 'Windows that failed': String(done.failed) }),

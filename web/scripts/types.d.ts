@@ -66,6 +66,7 @@ export type StreamEvent =
   | ({
       event: 'done';
       checkpoint: string;
+      policy: string;
       windows: number;
       released: number;
       length: number;
