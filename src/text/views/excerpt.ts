@@ -1,7 +1,7 @@
 import type { Edit } from '../mapped-text.ts';
 
-/** Characters kept on each side of an edit, about half a window: the rest has been scored as it was. */
-const CONTEXT = 300;
+/** Characters kept on each side of an edit, a few sentences: the rest has been scored as it was. */
+const CONTEXT = 150;
 /** A cut moves up to so far outwards to fall between words. */
 const WORD = 40;
 
