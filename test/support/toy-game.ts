@@ -11,11 +11,11 @@ import type {
 import { derivedSeed, seededRandom, shuffle } from '../../training/random.ts';
 
 /**
- * A game small enough to be played in seconds. Two made-up words are unsafe; the generator rewrites each word of a seed
+ * A game small enough to be played in seconds. A few made-up words are unsafe; the generator rewrites each word of a seed
  * by one of a few edits, with one probability for each edit whatever the word, and learns which of them fool the guardrail.
  */
 
-const MARKERS = ['zorbat', 'quilmex'] as const;
+const MARKERS = ['zorbat', 'quilmex', 'fendolk', 'vishtug', 'gomprix', 'wexlan'] as const;
 const FILLER = 'the a small old green house river garden walks sings near under bread apple winter friend'.split(' ');
 
 const reverse = (word: string) => [...word].reverse().join('');
@@ -38,10 +38,10 @@ export function toyConfig(data: string, changes: object = {}): GameConfig {
   return gameConfigSchema.parse({
     rounds: 2,
     languages: ['en', 'fr'],
-    data: { sources: [data], rows: 400, shares: { en: 0.97, fr: 0.03 }, heldOutRows: 40 },
-    attack: { seeds: 40, candidates: 4, probeSeeds: 16, probeCandidates: 2 },
+    data: { sources: [data], rows: 400, shares: { en: 0.99, fr: 0.01 }, heldOutRows: 80 },
+    attack: { seeds: 100, candidates: 4, probeSeeds: 16, probeCandidates: 2 },
     generator: { beta: 0.1, learningRate: 0.5, batchPairs: 8 },
-    filter: { nearDuplicate: 1 },
+    filter: { nearDuplicate: 1, perTask: 4 },
     guardrail: {
       threads: 1,
       encoder: {
@@ -85,7 +85,7 @@ export async function createGenerator(): Promise<Generator> {
 
 /** p(text) is the product over words of softmax(logits)[edit]. */
 export function createToyGenerator(): Generator {
-  let logits: readonly number[] = EDITS.map((_, edit) => (edit === 0 ? 2 : 0));
+  let logits: readonly number[] = [1, 1, 0, -2];
   const logProbability = (choices: readonly number[]): number => {
     const logs = logSoftmax(logits);
     return choices.reduce((sum, choice) => sum + logs[choice]!, 0);

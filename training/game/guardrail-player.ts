@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
+import type { OnProgress } from '../generator/contract.ts';
 import { calibrateThresholds } from '../guardrail/calibrate.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from '../guardrail/config.ts';
 import { type Corpus, CorpusBuilder } from '../guardrail/corpus.ts';
@@ -47,7 +48,8 @@ export class GuardrailPlayer {
     rows: readonly GameRow[],
     calibration: readonly GameRow[],
     file: string,
-    warmStart?: string,
+    warmStart: string | undefined,
+    onProgress: OnProgress,
   ): Promise<GuardrailRecord> {
     const corpus = this.corpus(rows);
     // A pass draws as many rows as there are, so that a set that grew is also learned for longer.
@@ -64,6 +66,7 @@ export class GuardrailPlayer {
         journal: () => {},
         save: () => {},
         saveEvery: Number.POSITIVE_INFINITY,
+        progress: { update: (done) => onProgress(done, schedule.steps), finish: () => {} },
       });
       const thresholds = await this.#calibrate(trainer.servingParameters(), calibration);
       this.#directory.save(file, (path) => saveRunState(path, this.#shape, trainer.state()));

@@ -13,6 +13,7 @@ import { type BaseRows, readBase } from './read-base.ts';
 import { countByLanguage, type GameReport, type RoundReport } from './report.ts';
 import { type Disk, RunDirectory } from './run-directory.ts';
 import { type StopReason, stopReason } from './stop.ts';
+import { writeReport } from './write-report.ts';
 
 export interface PlayOptions extends PublishPlan {
   readonly config: GameConfig;
@@ -56,7 +57,7 @@ async function playRounds(game: Game): Promise<GameReport> {
     const progress = rounds.map(({ meanAuprc: auprc, gap }) => ({ auprc, gap }));
     const stopped = stopReason(progress, game.config);
     const report = gameReport(game, rounds, stopped);
-    game.directory.writeText('report.json', `${JSON.stringify(report, null, 2)}\n`);
+    writeReport(game.directory, report);
     game.observer.roundEnded(rounds[round]!);
     if (stopped === undefined) continue;
     game.observer.log(`the game ends after round ${round}: ${REASONS[stopped]}`);

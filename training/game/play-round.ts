@@ -98,12 +98,14 @@ async function keptBefore({ directory }: Pick<Game, 'directory'>, round: number)
 }
 
 async function trainGuardrail(
-  { config, directory, guardrail, base }: Game,
+  { config, directory, guardrail, base, observer }: Game,
   round: number,
   rows: readonly GameRow[],
 ): Promise<GuardrailRecord> {
   const warmStart = config.warmStart && round > 0 ? roundFile(round - 1, 'guardrail.bin') : undefined;
   return directory.json(roundFile(round, 'guardrail.json'), () =>
-    guardrail.train(rows, base.calibration, roundFile(round, 'guardrail.bin'), warmStart),
+    guardrail.train(rows, base.calibration, roundFile(round, 'guardrail.bin'), warmStart, (done, total) =>
+      observer.progress('train-guardrail', done, total, 'steps'),
+    ),
   );
 }

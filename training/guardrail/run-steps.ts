@@ -1,4 +1,4 @@
-import { createProgress } from '../cli/progress.ts';
+import type { Progress } from '../cli/progress.ts';
 import type { Corpus } from './corpus.ts';
 import type { JournalEntry } from './journal.ts';
 import type { Schedule } from './schedule.ts';
@@ -10,6 +10,7 @@ export interface StepHooks {
   readonly journal: (entry: JournalEntry) => void;
   readonly save: () => void;
   readonly saveEvery: number;
+  readonly progress: Progress;
 }
 
 /** Trains until the schedule is through. Throws when the loss is no number any more. */
@@ -19,7 +20,6 @@ export async function runSteps(
   schedule: Schedule,
   hooks: StepHooks,
 ): Promise<void> {
-  const progress = createProgress({ total: schedule.steps, unit: 'steps' });
   const window = { loss: 0, tokens: 0, steps: 0, began: performance.now() };
   let saved = performance.now();
   while (trainer.step < schedule.steps) {
@@ -35,7 +35,7 @@ export async function runSteps(
     window.tokens += tokens;
     window.steps++;
     const tokensPerSecond = Math.round(window.tokens / ((performance.now() - window.began) / 1000));
-    progress.update(trainer.step, `loss ${(window.loss / window.steps).toFixed(4)}, ${tokensPerSecond} tokens/s`);
+    hooks.progress.update(trainer.step, `loss ${(window.loss / window.steps).toFixed(4)}, ${tokensPerSecond} tokens/s`);
     if (window.steps === JOURNAL_EVERY) {
       hooks.journal({
         event: 'step',
@@ -52,5 +52,5 @@ export async function runSteps(
       saved = performance.now();
     }
   }
-  progress.finish();
+  hooks.progress.finish();
 }

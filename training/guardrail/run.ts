@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
+import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
 import { readProfaneWords } from '../lexicon/profanity.ts';
 import { createTranslator } from '../lexicon/translator.ts';
@@ -67,7 +68,12 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   const schedule = new Schedule(corpora.train, config);
   const journal = (entry: JournalEntry): void => appendJournal(files.journal, entry);
   journal({ event: state ? 'resumed' : 'started', step: trainer.step, steps: schedule.steps });
-  await runSteps(trainer, corpora.train, schedule, { journal, save, saveEvery: options.saveEvery });
+  await runSteps(trainer, corpora.train, schedule, {
+    journal,
+    save,
+    saveEvery: options.saveEvery,
+    progress: createProgress({ total: schedule.steps, unit: 'steps' }),
+  });
   save();
 
   const minutes = minutesNow();
