@@ -12,6 +12,8 @@ const pairs = [
   ['credit card', 'carte de crédit'],
   ['my credit card', 'ma carte de crédit'],
   ['my card', 'ma carte'],
+  ['my card', 'ma carte'],
+  ['my card', 'ma carte'],
   ['the credit card', 'la carte de crédit'],
   ['the card', 'la carte'],
 ].map(([source = '', target = '']) => ({ source: source.split(' '), target: target.split(' ') }));
@@ -37,6 +39,7 @@ describe('near-synonyms', () => {
     ['shop', [to('Laden')]],
     ['store', [to('Laden')]],
     ['shops', [to('Laden')]],
+    ['sell', [to('Laden')]],
     ['load', [to('Laden', 0.3), to('Last', 0.7)]],
   ]);
   const back = new Map([
@@ -49,6 +52,7 @@ describe('near-synonyms', () => {
     expect(synonyms.get('shop')).toEqual([to('store', 0.4)]);
     expect(synonyms.get('store')).toEqual([to('shop', 0.5)]);
     expect(synonyms.get('load')).toBeUndefined();
+    expect(synonyms.get('sell')).toBeUndefined();
   });
 
   it('need two of several pivots', () => {

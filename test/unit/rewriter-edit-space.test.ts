@@ -119,6 +119,12 @@ describe('within a language', () => {
     expect(shops?.map(({ text }) => text)).toContain('store');
   });
 
+  it('never replaces a denial', () => {
+    const { slots } = createEditSpace(task("don't say never, not now"));
+    for (const word of ["don't", 'never', 'not'])
+      expect(slots.find((slot) => slot.word === word)?.options.map(({ kind }) => kind)).not.toContain('substitute');
+  });
+
   it('hands the capital of a dropped word on', () => {
     expect(withOption(createEditSpace(task('The shop closed')), 'The', 'drop')).toBe('Shop closed');
   });

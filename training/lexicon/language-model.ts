@@ -25,7 +25,7 @@ export const STEPS_PER_BIT = 8;
 export const WORD_EDGE = '\n';
 const UNKNOWN_LETTER = 0;
 
-export const languageModelSchema = z.strictObject({
+const languageModelSchema = z.strictObject({
   lang: z.string().min(2),
   data: z.array(z.strictObject({ source: z.string(), texts: z.int() })),
   /** By frequency, separated by blanks. */

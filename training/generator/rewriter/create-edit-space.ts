@@ -110,7 +110,11 @@ function wordUnit(seedWord: SeedWord, from: string, to: string, { lexicon, phras
   const { word, written } = seedWord;
   const [asPhrase, asWord] = [phrases.get(word) ?? [], lexicon.get(word) ?? []];
   const translations = [...asPhrase, ...(asPhrase.length > 0 ? asWord.filter(({ word }) => word !== '') : asWord)];
-  return { words: [seedWord], written, options: wordOptions(seedWord, translations.slice(0, MOST_TRANSLATIONS), from, to) };
+  return {
+    words: [seedWord],
+    written,
+    options: wordOptions(seedWord, translations.slice(0, MOST_TRANSLATIONS), from, to),
+  };
 }
 
 function wordOptions(

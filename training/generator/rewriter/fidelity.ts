@@ -62,8 +62,8 @@ function withoutFrame({ seed, lang }: GenerationTask, text: string): string {
 }
 
 /** How a word of the seed came out, the best first. */
-export const OUTCOMES = ['kept', 'phrase', 'sure', 'unsure', 'synonym', 'foreign', 'lost'] as const;
-export type Outcome = (typeof OUTCOMES)[number];
+const OUTCOMES = ['kept', 'phrase', 'sure', 'unsure', 'synonym', 'foreign', 'lost'] as const;
+type Outcome = (typeof OUTCOMES)[number];
 
 /** What a word is worth that came out so, and one of them that is misspelled. */
 const WORTH: Readonly<Record<Outcome, number>> = {
@@ -84,13 +84,13 @@ interface Expected {
 
 const expectations = new WeakMap<GenerationTask, readonly Expected[]>();
 
-export interface Kept {
+interface Kept {
   /** Weight of the words that came out so, as a share of all. */
   readonly outcomes: Readonly<Record<Outcome, number>>;
   readonly misspelled: number;
 }
 
-export function outcomesOf(task: GenerationTask, words: ReadonlySet<string>): Kept {
+function outcomesOf(task: GenerationTask, words: ReadonlySet<string>): Kept {
   const expected = expectations.get(task) ?? expectedWords(task);
   expectations.set(task, expected);
   const outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;

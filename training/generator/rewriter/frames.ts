@@ -18,7 +18,7 @@ const frameFileSchema = z.strictObject({
   safe: frameListSchema,
 });
 
-export const FRAMES_DIRECTORY = fileURLToPath(new URL('frames', import.meta.url));
+const FRAMES_DIRECTORY = fileURLToPath(new URL('frames', import.meta.url));
 
 type FrameFile = Readonly<Record<'unsafe' | 'safe', readonly Frame[]>>;
 
