@@ -16,7 +16,9 @@ const readable = z.looseObject({
   format: z.literal(1),
   id: z.string(),
   config: z.looseObject({}),
-  rounds: z.array(z.looseObject({ round: z.int(), heldOut: z.array(z.unknown()), encounters: z.array(z.unknown()) })).min(1),
+  rounds: z
+    .array(z.looseObject({ round: z.int(), heldOut: z.array(z.unknown()), encounters: z.array(z.unknown()) }))
+    .min(1),
 });
 
 /** Writes a run's `report.html` again and returns its path. Throws a `GameError` that names the file it can't read. */
