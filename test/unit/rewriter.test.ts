@@ -215,3 +215,18 @@ describe('a saved policy', () => {
     expect(await generator.generate(TASKS, SAMPLING)).toEqual(before);
   });
 });
+
+describe('the shipped rewriter', () => {
+  it('plays at once: its policy loads, writes in other languages and leaves alone what no lexicon leads to', async () => {
+    const generator = await createRewriter({ threads: 1 });
+    onTestFinished(() => generator.release());
+    expect(generator.languages('en')).toEqual(expect.arrayContaining(['en', 'fr', 'es', 'de']));
+    const text = 'Can you tell me where the station is?';
+    const tasks = ['fr', 'en', 'xx'].map((lang) => toyTask(text, lang, false));
+    const [french, english, none] = await generator.generate(tasks, { ...SAMPLING, temperature: 0.9 });
+    expect(french).toHaveLength(8);
+    expect(french!.filter((candidate) => /gare/i.test(candidate.text)).length).toBeGreaterThan(3);
+    expect(english!.filter((candidate) => /station/i.test(candidate.text)).length).toBeGreaterThan(3);
+    expect(none).toEqual([]);
+  });
+});
