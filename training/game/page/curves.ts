@@ -2,7 +2,9 @@ import type { LanguageFigures } from '../gate.ts';
 import type { GameReport, RoundReport } from '../report.ts';
 import { type LineChart, lineChart, type Series } from './line-chart.ts';
 import type { Markup } from './markup.ts';
-import { decimals, short, shortPercent } from './numbers.ts';
+import { decimals, percent, short, shortPercent } from './numbers.ts';
+
+const IN_PERCENT = { from: 0, format: percent, formatTick: shortPercent } as const;
 
 type Measure = 'auprc' | 'f1' | 'fpr';
 
@@ -11,7 +13,7 @@ export function heldOutCurves(report: GameReport): readonly Markup[] {
   const { rounds } = report;
   const measure = (name: Measure) =>
     byLanguage(report, ({ heldOut }, lang) => heldOut.find((own) => own.lang === lang)?.[name] ?? null);
-  const charts: readonly Omit<LineChart, 'from' | 'format'>[] = [
+  const charts: readonly Omit<LineChart, keyof typeof IN_PERCENT>[] = [
     { title: 'AUPRC', note: 'held-out rows, higher is better', series: [...measure('auprc'), meanOf(rounds)] },
     { title: 'F1', note: 'held-out rows at the thresholds, higher is better', series: measure('f1') },
     { title: 'False-positive rate', note: 'held-out safe rows, lower is better', series: measure('fpr'), zero: true },
@@ -28,7 +30,7 @@ export function heldOutCurves(report: GameReport): readonly Markup[] {
       zero: true,
     },
   ];
-  return charts.map((chart) => lineChart({ ...chart, from: 0, format: shortPercent }));
+  return charts.map((chart) => lineChart({ ...chart, ...IN_PERCENT }));
 }
 
 /** The same on the benchmark, mean over its sources; none where there was no benchmark. */
@@ -44,7 +46,7 @@ export function benchmarkCurves(report: GameReport): readonly Markup[] {
     ['fpr', 'False-positive rate', 'mean over the benchmarks, lower is better'],
   ];
   return titles.map(([name, title, note]) =>
-    lineChart({ title, note, series: measure(name), from: 0, format: shortPercent, zero: name === 'fpr' }),
+    lineChart({ title, note, series: measure(name), zero: name === 'fpr', ...IN_PERCENT }),
   );
 }
 
@@ -58,9 +60,8 @@ export function gameCurves({ rounds }: GameReport): readonly Markup[] {
       title: 'Best-response gap',
       note: 'the further below 0, the more the guardrail takes from the generator',
       series: single('gap', ({ gap }) => gap),
-      from: 0,
-      format: shortPercent,
       zero: true,
+      ...IN_PERCENT,
     }),
     lineChart({
       title: 'KL to the first generator',

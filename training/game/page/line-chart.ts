@@ -17,6 +17,8 @@ export interface LineChart {
   readonly from: number;
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
+  /** For the axis, whose values are round. */
+  readonly formatTick?: (value: number) => string;
   /** The axis includes 0. */
   readonly zero?: boolean;
 }
@@ -30,7 +32,7 @@ const LABEL_GAP = 14;
 
 /** Curves over rounds, each named at its end, and the same numbers as a table behind a click. */
 export function lineChart(chart: LineChart): Markup {
-  const { title, note, series, from, format } = chart;
+  const { title, note, series, from, formatTick = chart.format } = chart;
   const rounds = Math.max(0, ...series.map(({ values }) => values.length));
   const known = series.flatMap(({ values }) => values.filter((value) => value !== null));
   if (known.length === 0)
@@ -44,7 +46,7 @@ export function lineChart(chart: LineChart): Markup {
   return html`<figure class="chart">
 <figcaption><b>${title}</b> <span>${note}</span></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${describe(chart)}">
-${ticks.map((tick) => html`<line class="grid${tick === 0 ? ' zero' : ''}" x1="${PLOT.left}" x2="${PLOT.right}" y1="${at(y(tick))}" y2="${at(y(tick))}"/><text class="tick" x="${PLOT.left - 6}" y="${at(y(tick) + 4)}" text-anchor="end">${format(tick)}</text>`)}
+${ticks.map((tick) => html`<line class="grid${tick === 0 ? ' zero' : ''}" x1="${PLOT.left}" x2="${PLOT.right}" y1="${at(y(tick))}" y2="${at(y(tick))}"/><text class="tick" x="${PLOT.left - 6}" y="${at(y(tick) + 4)}" text-anchor="end">${formatTick(tick)}</text>`)}
 ${roundTicks(rounds).map((round) => html`<text class="tick" x="${at(x(round))}" y="${PLOT.bottom + 20}" text-anchor="middle">${from + round}</text>`)}
 ${series.map((one) => curve(one, chart, x, y))}
 ${endLabels(series, x, y)}
@@ -124,10 +126,10 @@ function describe({ title, series, format }: LineChart): string {
 function figuresTable({ title, series, from, format }: LineChart, rounds: number): Markup {
   const numbers = Array.from({ length: rounds }, (_, round) => round);
   return html`<details><summary>Figures</summary><div class="scroll" tabindex="0" role="region" aria-label="${title}, figures"><table>
-<thead><tr><th scope="col">Round</th>${numbers.map((round) => html`<th scope="col">${from + round}</th>`)}</tr></thead>
+<thead><tr><th scope="col">Round</th>${numbers.map((round) => html`<th scope="col" class="number">${from + round}</th>`)}</tr></thead>
 <tbody>${series.map(
     ({ name, values }) =>
-      html`<tr><th scope="row">${name}</th>${numbers.map((round) => html`<td>${values[round] == null ? '–' : format(values[round])}</td>`)}</tr>`,
+      html`<tr><th scope="row">${name}</th>${numbers.map((round) => html`<td class="number">${values[round] == null ? '–' : format(values[round])}</td>`)}</tr>`,
   )}</tbody></table></div></details>`;
 }
 

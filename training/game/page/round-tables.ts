@@ -42,7 +42,7 @@ ${table({
       round,
       lang,
       levelBar(counts),
-      ...LEVELS.map((level) => counts[level].toLocaleString('en')),
+      ...LEVELS.map((level) => counts[level]),
     ]),
   ),
 })}`;
