@@ -12,6 +12,7 @@ import { defaultWorkers } from './inference/cores.ts';
 import type { Classifier } from './moderation/contract.ts';
 import { createTrialClassifier } from './moderation/trial.ts';
 import { createTrials, type Trials } from './moderation/trials.ts';
+import type { Policies } from './policy/policies.ts';
 import { openServedStore, type ServedStore } from './serve-store.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -29,6 +30,7 @@ export interface ServedCheckpoints {
 export function serveCheckpoints(
   config: Config,
   registry: CheckpointRegistry,
+  policies: Policies,
   metrics: Metrics,
   logger: Logger,
 ): ServedCheckpoints {
@@ -49,7 +51,7 @@ export function serveCheckpoints(
       refused: (id, error) => logger.error({ checkpoint: id, err: error, reason: error.message }, 'checkpoint refused'),
     },
   });
-  const trials = startTrials(config, manager, metrics, logger);
+  const trials = startTrials(config, manager, policies, metrics, logger);
   let store: ServedStore | undefined;
   let watcher: ReturnType<typeof watchCheckpoints> | undefined;
 
@@ -112,9 +114,16 @@ export function serveCheckpoints(
   };
 }
 
-function startTrials(config: Config, manager: CheckpointManager, metrics: Metrics, logger: Logger): Trials {
+function startTrials(
+  config: Config,
+  manager: CheckpointManager,
+  policies: Policies,
+  metrics: Metrics,
+  logger: Logger,
+): Trials {
   return createTrials({
     loadBeside: manager.loadBeside,
+    policies,
     rule: {
       items: config.canary_items,
       maxDisagreement: config.canary_max_disagreement_percent / 100,

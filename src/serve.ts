@@ -66,7 +66,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
   const tracing = await openTracing({ endpoint: config.otlp_endpoint, version, logger });
   const traced = (judging: Classifier) => (tracing === undefined ? judging : traceStages(judging));
   const classifier = createClassifier({ registry, policies });
-  const checkpoints = serveCheckpoints(config, registry, metrics, logger);
+  const checkpoints = serveCheckpoints(config, registry, policies, metrics, logger);
   const feedback = serveFeedback(config, metrics, logger);
   const dependencies: AppDependencies = {
     ...feedback,

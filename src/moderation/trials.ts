@@ -1,12 +1,15 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { type CheckpointRegistry, createRegistry } from '../checkpoint/registry.ts';
 import { DuoguardError } from '../errors.ts';
+import type { Policies } from '../policy/policies.ts';
 import { createClassifier } from './classify.ts';
 import { NO_FIGURES, type Trial } from './trial.ts';
 import { judgeTrial, type TrialRule } from './trial-rule.ts';
 
 export interface TrialsOptions {
   readonly loadBeside: (id: string) => Promise<Checkpoint>;
+  /** Those of the server: what a candidate answers is judged by them too. */
+  readonly policies: Pick<Policies, 'find'>;
   readonly rule: TrialRule;
   /** A canary passed: make it serve. Whatever it rejects with, the trial is over. */
   readonly promote: (trial: Trial) => Promise<void>;
@@ -26,7 +29,7 @@ export interface Trials {
   close(): Promise<void>;
 }
 
-export function createTrials({ loadBeside, rule, promote, failed }: TrialsOptions): Trials {
+export function createTrials({ loadBeside, policies, rule, promote, failed }: TrialsOptions): Trials {
   let running: { readonly trial: Trial; readonly registry: CheckpointRegistry } | undefined;
   const ending = new Set<Promise<void>>();
 
@@ -50,7 +53,7 @@ export function createTrials({ loadBeside, rule, promote, failed }: TrialsOption
         throw new DuoguardError('checkpoint_busy');
       }
       const registry = createRegistry(checkpoint);
-      const candidate = createClassifier({ registry });
+      const candidate = createClassifier({ registry, policies });
       running = { registry, trial: { id, kind, share, candidate, figures: NO_FIGURES } };
     },
 

@@ -7,6 +7,7 @@ import { setActive } from '../../src/checkpoint/publish.ts';
 import { configSchema } from '../../src/config/settings.ts';
 import { startServer } from '../../src/serve.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { temporaryDirectory } from '../support/fixture-checkpoint.ts';
 import { signOf } from '../support/fixture-model.ts';
 import { addCheckpoint, createPlaces } from '../support/published-fixtures.ts';
 import { underLoad } from '../support/under-load.ts';
@@ -250,6 +251,28 @@ describe('a checkpoint on trial', () => {
         { id: 'b', rejected: { code: 'checkpoint_trial_failed', message: expect.stringContaining('disagreement') } },
       ],
     });
+  });
+
+  test('as a canary judges by the policies of the server', async () => {
+    const policyFile = join(temporaryDirectory(), 'policies.json');
+    const policies = {
+      default: { phrases: { deny: ['project falcon'] } },
+      lenient: { default_action: 'flag' },
+    };
+    writeFileSync(policyFile, JSON.stringify({ version: 1, policies }));
+    const { url, act } = await start({ policy_file: policyFile });
+    await act('b', 'canary?share=100');
+    const judged = async (body: unknown) => {
+      const answer = await fetch(`${url}/classify`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${CLIENT}` },
+        body: JSON.stringify(body),
+      });
+      const { checkpoint, results } = (await answer.json()) as { checkpoint?: string; results?: { action: string }[] };
+      return { checkpoint, action: results?.[0]?.action };
+    };
+    expect(await judged({ input: 'all about Project Falcon' })).toEqual({ checkpoint: 'b', action: 'block' });
+    expect(await judged({ ...AGREED, policy: 'lenient' })).toEqual({ checkpoint: 'b', action: 'flag' });
   });
 
   test('as a shadow never answers; its disagreement is counted until it is rolled back', async () => {
