@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { playCommand } from '../../training/cli/play.ts';
 import { createGameMetrics, serveGameMetrics } from '../../training/game/metrics.ts';
 import { temporaryDirectory } from '../support/fixture-checkpoint.ts';
 import { toyConfig, toyRows } from '../support/toy-game.ts';
 
-const GENERATOR = 'test/support/toy-game.ts';
+const GENERATOR = fileURLToPath(new URL('../support/toy-attacker.ts', import.meta.url));
 
 function train(...flags: string[]) {
   const child = spawn(process.execPath, ['--import', 'tsx', 'training/cli/train.ts', ...flags]);

@@ -77,12 +77,6 @@ export function rateToy({ seed }: GenerationTask, text: string): { rating: numbe
   return { rating: kept === seed.unsafe ? 5 : 1 };
 }
 
-export const rateFidelity = rateToy;
-
-export async function createGenerator(): Promise<Generator> {
-  return createToyGenerator();
-}
-
 /** p(text) is the product over words of softmax(logits)[edit]. */
 export function createToyGenerator(): Generator {
   let logits: readonly number[] = [1, 1, 0, -2];

@@ -7,7 +7,7 @@ import { isFaithful } from './levels.ts';
 import { isRefusal } from './refusals.ts';
 
 /** Source name of kept candidates in the guardrail's corpus. */
-export const SYNTHETIC = 'synthetic';
+const SYNTHETIC = 'synthetic';
 
 export interface FilterInput {
   readonly tasks: readonly GenerationTask[];
