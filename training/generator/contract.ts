@@ -1,4 +1,5 @@
 import type { Category } from '../../src/taxonomy.ts';
+import type { GeneratorSkills } from './skills.ts';
 
 /** A labelled text that the game starts from. */
 export interface GameSeed {
@@ -34,6 +35,8 @@ export interface PreferencePair {
   readonly task: GenerationTask;
   readonly chosen: Candidate;
   readonly rejected: Candidate;
+  /** From which choice to before which the two are compared; absent: all. Before it they are alike. */
+  readonly slots?: readonly [from: number, to: number];
 }
 
 export interface SamplingOptions {
@@ -45,6 +48,11 @@ export interface SamplingOptions {
   readonly seed: number;
   /** Classifier-free guidance (MARINE): gamma, 0 or absent for none. */
   readonly guidance?: number;
+  /**
+   * Draws as if misled (STIC): candidates by turns see the seed's words shuffled and some left out, and a wrong label or
+   * language. They are rewritings of the task all the same, and `logProbability` is that of the task as it is.
+   */
+  readonly corrupted?: boolean;
 }
 
 export interface PreferenceOptions {
@@ -52,6 +60,8 @@ export interface PreferenceOptions {
   readonly beta: number;
   /** Weight of the chosen candidate's negative log-likelihood (rpo_alpha). */
   readonly nllWeight: number;
+  /** `rpo`: that likelihood is a mean over decisions. `stic`: of whole sequences. Absent: `rpo`. */
+  readonly objective?: 'rpo' | 'stic';
   readonly learningRate: number;
   readonly epochs: number;
   readonly batchPairs: number;
@@ -76,7 +86,7 @@ export type OnProgress = (done: number, total: number) => void;
  * The attacker of the game. A generator is a pure function of its state and the options: the same call on the same state
  * gives the same candidates, so that an interrupted round can be repeated.
  */
-export interface Generator {
+export interface Generator extends Partial<GeneratorSkills> {
   readonly name: string;
   /** Languages it can write, given a seed in `from`. */
   languages(from: string): readonly string[];

@@ -109,7 +109,8 @@ export function checkChoices({ slots, first }: EncodedSpace, choices: readonly n
   if (!fits) throw new RewriterError(`a candidate of seed ${seed} does not fit the seed's edit space`);
 }
 
-function neighbours(word: Int32Array, step: 1 | -1): Int32Array {
+/** By slot: the nearest word's feature before it (1) or after it (-1). */
+export function neighbours(word: Int32Array, step: 1 | -1): Int32Array {
   const result = new Int32Array(word.length).fill(-1);
   let latest = -1;
   for (let i = 0; i < word.length; i++) {

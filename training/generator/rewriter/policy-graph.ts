@@ -7,7 +7,8 @@ import type { Tensor } from '../../graph/tensor.ts';
 import { linear } from '../../models/layers.ts';
 import { gradientName } from '../../models/parameters.ts';
 import { Scope } from '../../models/scope.ts';
-import { preferenceMargin, rpoLoss } from '../../objectives/dpo.ts';
+import { preferenceMargin, regularizedDpoLoss, rpoLoss } from '../../objectives/dpo.ts';
+import type { PreferenceOptions } from '../contract.ts';
 import { COUNTS } from './history.ts';
 import type { PolicyConfig } from './policy-config.ts';
 
@@ -79,8 +80,10 @@ export function scoringGraph(config: PolicyConfig): PolicyGraph {
   return { model: toOnnx(graph, { outputs: { log_probabilities } }), parameters: graph.parameters };
 }
 
+export type PreferenceObjective = NonNullable<PreferenceOptions['objective']>;
+
 /** Outputs: `loss` and `margin`, `policy_chosen`, `policy_rejected` [P], given both owners and the reference's logs. */
-export function preferenceGraph(config: PolicyConfig): PolicyGraph {
+export function preferenceGraph(config: PolicyConfig, objective: PreferenceObjective): PolicyGraph {
   const graph = new Graph();
   const made = decisions(graph, config);
   const logs = {
@@ -91,12 +94,11 @@ export function preferenceGraph(config: PolicyConfig): PolicyGraph {
     weight: graph.input('weight', 'float32', ['P']),
   };
   const beta = graph.input('beta', 'float32', []);
-  const loss = rpoLoss(
-    logs,
-    beta,
-    graph.input('nll_weight', 'float32', []),
-    graph.input('chosen_decisions', 'float32', []),
-  );
+  const nllWeight = graph.input('nll_weight', 'float32', []);
+  const loss =
+    objective === 'stic'
+      ? regularizedDpoLoss(logs, beta, nllWeight)
+      : rpoLoss(logs, beta, nllWeight, graph.input('chosen_decisions', 'float32', []));
   const outputs = {
     loss,
     margin: preferenceMargin(logs, beta),

@@ -6,7 +6,7 @@ import type { FeatureList } from './encoded-space.ts';
 import { featureRows, MOST_ROWS } from './feature-rows.ts';
 import { assembleBatch, type PolicyBatch, type Trace } from './policy-batch.ts';
 import type { PolicyConfig } from './policy-config.ts';
-import { likelihoodGraph, preferenceGraph, scoringGraph } from './policy-graph.ts';
+import { likelihoodGraph, type PreferenceObjective, preferenceGraph, scoringGraph } from './policy-graph.ts';
 
 /** Decisions that one run of the scoring graph takes: bounds its memory. */
 const SCORED_AT_ONCE = 4096;
@@ -20,6 +20,7 @@ export interface PreferenceStep {
   readonly reference: Float64Array;
   readonly beta: number;
   readonly nllWeight: number;
+  readonly objective?: PreferenceObjective | undefined;
 }
 
 export interface PreferenceStepResult {
@@ -42,7 +43,7 @@ export class Policy {
   readonly table: EmbeddingTable;
   readonly #threads: number;
   readonly #scoring: GraphSession;
-  #preference: GraphSession | undefined;
+  readonly #preference = new Map<PreferenceObjective, GraphSession>();
   #likelihood: GraphSession | undefined;
 
   private constructor(config: PolicyConfig, parameters: ParameterSet, scoring: GraphSession, threads: number) {
@@ -84,8 +85,8 @@ export class Policy {
 
   /** Loss, figures and gradients of DPO with a likelihood term over the given pairs, of equal weight. */
   async preferenceGradients(step: PreferenceStep, features: FeatureList): Promise<PreferenceStepResult> {
-    const { traces, reference, beta, nllWeight } = step;
-    this.#preference ??= await GraphSession.create(preferenceGraph(this.config).model, { threads: this.#threads });
+    const { traces, reference, beta, nllWeight, objective = 'rpo' } = step;
+    const session = await this.#preferenceSession(objective);
     const pairs = traces.length / 2;
     const batch = assembleBatch(traces, features, this.table);
     const side = (odd: number): Float32Array => Float32Array.from({ length: pairs }, (_, p) => reference[2 * p + odd]!);
@@ -94,7 +95,7 @@ export class Policy {
     const margin = new Float32Array(pairs);
     const [chosen, rejected] = [new Float32Array(pairs), new Float32Array(pairs)];
     const rows = await this.#differentiate(
-      this.#preference,
+      session,
       batch,
       {
         owner_chosen: ownership(batch, pairs, (trace) => (trace % 2 === 0 ? trace / 2 : undefined)),
@@ -104,7 +105,9 @@ export class Policy {
         weight: toTensor(new Float32Array(pairs).fill(1 / pairs), [pairs]),
         beta: toTensor(Float32Array.of(beta), []),
         nll_weight: toTensor(Float32Array.of(nllWeight), []),
-        chosen_decisions: toTensor(Float32Array.of(Math.max(1, chosenDecisions)), []),
+        ...(objective === 'rpo' && {
+          chosen_decisions: toTensor(Float32Array.of(Math.max(1, chosenDecisions)), []),
+        }),
       },
       {
         loss: toTensor(loss, []),
@@ -132,7 +135,17 @@ export class Policy {
   }
 
   async release(): Promise<void> {
-    await Promise.all([this.#scoring.release(), this.#preference?.release(), this.#likelihood?.release()]);
+    const sessions = [this.#scoring, ...this.#preference.values(), this.#likelihood];
+    await Promise.all(sessions.map((session) => session?.release()));
+  }
+
+  async #preferenceSession(objective: PreferenceObjective): Promise<GraphSession> {
+    const known = this.#preference.get(objective);
+    if (known) return known;
+    const { model } = preferenceGraph(this.config, objective);
+    const session = await GraphSession.create(model, { threads: this.#threads });
+    this.#preference.set(objective, session);
+    return session;
   }
 
   async #differentiate(session: GraphSession, batch: PolicyBatch, feeds: Feeds, into: Feeds): Promise<RowGradients> {

@@ -4,30 +4,36 @@ import { derivedSeed, seededRandom } from '../../random.ts';
 import type {
   Candidate,
   GenerationTask,
-  Generator,
   OnProgress,
   PreferenceFigures,
   PreferenceOptions,
   PreferencePair,
   SamplingOptions,
 } from '../contract.ts';
+import type { SkilledGenerator } from '../skills.ts';
 import { createEditSpace as spaceOfLexicons } from './create-edit-space.ts';
-import type { EditSpace } from './edit-space.ts';
-import { checkChoices, decisionsOf, encodeSpace, FeatureList } from './encoded-space.ts';
+import { decisionsOf, encodeSpace, FeatureList } from './encoded-space.ts';
 import { RewriterError } from './errors.ts';
+import { imitate } from './imitate.ts';
+import { learnLikelihood } from './learn-likelihood.ts';
+import { learnOnline } from './learn-online.ts';
+import { misledSpaces } from './misled-spaces.ts';
 import { Policy } from './policy.ts';
 import type { Trace } from './policy-batch.ts';
 import { DEFAULT_POLICY, type PolicyConfig } from './policy-config.ts';
 import { restorePolicy, SHIPPED_POLICY, savePolicy } from './policy-file.ts';
 import { PolicyTrainer } from './policy-trainer.ts';
+import { PreferenceTotals } from './preference-totals.ts';
+import { rollOut } from './roll-out.ts';
 import { Sampler } from './sampler.ts';
+import { type CreateEditSpace, toTraces } from './traces.ts';
 import type { TranslationPair } from './translations.ts';
 import { type OnWarmUpProgress, type WarmUpFigures, type WarmUpOptions, warmUp } from './warm-up.ts';
 import { languagesFrom } from './word-sources.ts';
 
 export interface RewriterOptions {
   /** All rewritings of a task; `undefined` when it can't be rewritten. Default: those of the shipped lexicons. */
-  readonly createEditSpace?: (task: GenerationTask) => EditSpace | undefined;
+  readonly createEditSpace?: CreateEditSpace;
   /** Languages that a seed in `from` can be rewritten in. Default: its own and those that a shipped lexicon leads to. */
   readonly languages?: (from: string) => readonly string[];
   /** A saved policy to begin with; `null` for an untrained one, which is the prior and the lexicon. Default: the shipped one. */
@@ -39,7 +45,7 @@ export interface RewriterOptions {
 }
 
 /** The embedded generator, which also learns from translations by humans. */
-export interface Rewriter extends Generator {
+export interface Rewriter extends SkilledGenerator {
   warmUp(
     pairs: readonly TranslationPair[],
     options?: WarmUpOptions,
@@ -66,13 +72,15 @@ export async function createRewriter(options: RewriterOptions = {}): Promise<Rew
     logProbabilities: (tasks, candidates) => logProbabilities(policy, createEditSpace, tasks, candidates),
     learn: (pairs, learning, onProgress) => learn(policy, createEditSpace, pairs, learning, onProgress),
     warmUp: (pairs, learning, onProgress) => warmUp(policy, createEditSpace, pairs, learning, onProgress),
+    imitate: (tasks, candidates, texts) => imitate(policy, createEditSpace, tasks, candidates, texts),
+    rollOut: async (tasks, prefixes, sampling) => rollOut(policy, createEditSpace, tasks, prefixes, sampling),
+    learnLikelihood: (samples, learning) => learnLikelihood(policy, createEditSpace, samples, learning),
+    learnOnline: (learning) => learnOnline(policy, createEditSpace, learning),
     save: (file) => savePolicy(file, policy),
     restore: (file) => restorePolicy(file, policy),
     release: () => policy.release(),
   };
 }
-
-type CreateEditSpace = NonNullable<RewriterOptions['createEditSpace']>;
 
 function isRewritable({ seed, lang }: GenerationTask, languages: (from: string) => readonly string[]): boolean {
   return languages(seed.lang).includes(lang);
@@ -82,7 +90,7 @@ async function generate(
   policy: Policy,
   createEditSpace: CreateEditSpace,
   tasks: readonly GenerationTask[],
-  { count, temperature, seed, guidance = 0 }: SamplingOptions,
+  { count, temperature, seed, guidance = 0, corrupted = false }: SamplingOptions,
   onProgress?: OnProgress,
 ): Promise<Candidate[][]> {
   if (!(temperature >= 0)) throw new RewriterError(`temperature is ${temperature}; it can't be negative`);
@@ -92,7 +100,10 @@ async function generate(
     const features = new FeatureList(policy.config.buckets);
     const prepared = tasks.slice(start, start + TASKS_AT_ONCE).map((task) => {
       const space = createEditSpace(task);
-      return space && { space, encoded: encodeSpace(space, features) };
+      if (space === undefined) return undefined;
+      const encoded = encodeSpace(space, features);
+      const random = seededRandom(derivedSeed(seed, `corrupted ${task.seed.id} ${task.lang}`));
+      return { space, encoded, views: corrupted ? misledSpaces(task, encoded, features, random) : [undefined] };
     });
     const sampler = new Sampler(policy, features);
     for (const item of prepared) {
@@ -100,14 +111,14 @@ async function generate(
         results.push([]);
         continue;
       }
-      const { space, encoded } = item;
+      const { space, encoded, views } = item;
       const { seed: text, lang } = space.task;
       // Its own stream, so that a task's candidates don't depend on the tasks before it.
       const random = seededRandom(derivedSeed(seed, `${text.id} ${lang}`));
-      const draw = sampler.prepare(encoded, { temperature, guidance });
+      const draws = views.map((misled) => sampler.prepare(encoded, { temperature, guidance, misled }));
       results.push(
-        Array.from({ length: count }, () => {
-          const { choices, logProbability } = draw(random);
+        Array.from({ length: count }, (_, i) => {
+          const { choices, logProbability } = draws[i % draws.length]!(random);
           return { seed: text.id, lang, text: space.render(choices), logProbability, choices };
         }),
       );
@@ -142,17 +153,17 @@ async function learn(
 ): Promise<PreferenceFigures> {
   if (pairs.length === 0) throw new RewriterError('there are no pairs to learn from');
   const features = new FeatureList(policy.config.buckets);
-  const traces = pairs.map(({ task, chosen, rejected }) =>
-    toTraces(createEditSpace, features, task, [chosen, rejected]),
+  const traces = pairs.map(({ task, chosen, rejected, slots }) =>
+    toTraces(createEditSpace, features, task, [chosen, rejected], slots),
   );
   // Once, before the first step: the reference is the policy as it is now.
   const reference = await policy.logProbabilities(traces.flat(), features);
   const trainer = new PolicyTrainer(policy);
   const total = options.epochs * pairs.length;
   let done = 0;
-  let figures = new Totals();
+  let figures = new PreferenceTotals();
   for (let epoch = 0; epoch < options.epochs; epoch++) {
-    figures = new Totals();
+    figures = new PreferenceTotals();
     for (const batch of batchesOf(traces, options, epoch)) {
       const sides = Float64Array.from(
         Array.from(batch).flatMap((pair) => [reference[2 * pair]!, reference[2 * pair + 1]!]),
@@ -163,6 +174,7 @@ async function learn(
           reference: sides,
           beta: options.beta,
           nllWeight: options.nllWeight,
+          objective: options.objective,
         },
         features,
       );
@@ -190,50 +202,4 @@ function batchesOf(
     { tokens: Number.POSITIVE_INFINITY, rows: batchPairs },
     seededRandom(derivedSeed(seed, `pairs of epoch ${epoch}`)),
   );
-}
-
-/** One edit space for candidates of the same task. */
-function toTraces(
-  createEditSpace: CreateEditSpace,
-  features: FeatureList,
-  task: GenerationTask,
-  candidates: readonly Candidate[],
-): Trace[] {
-  const space = createEditSpace(task);
-  if (space === undefined) throw new RewriterError(`seed ${task.seed.id} can't be rewritten in ${task.lang}`);
-  const encoded = encodeSpace(space, features);
-  return candidates.map(({ choices }) => {
-    checkChoices(encoded, choices, task.seed.id);
-    return { space: encoded, choices };
-  });
-}
-
-/** Sums over the pairs of an epoch. */
-class Totals {
-  #pairs = 0;
-  #loss = 0;
-  #won = 0;
-  #margin = 0;
-  #drift = 0;
-
-  add(loss: number, margin: Float32Array, logs: Float64Array, reference: Float64Array): void {
-    this.#pairs += margin.length;
-    this.#loss += loss * margin.length;
-    for (const value of margin) {
-      this.#margin += value;
-      if (value > 0) this.#won++;
-    }
-    for (const [t, log] of logs.entries()) this.#drift += (log - reference[t]!) / 2;
-  }
-
-  mean(): PreferenceFigures {
-    const pairs = this.#pairs;
-    return {
-      pairs,
-      loss: this.#loss / pairs,
-      accuracy: this.#won / pairs,
-      margin: this.#margin / pairs,
-      drift: this.#drift / pairs,
-    };
-  }
 }

@@ -16,7 +16,12 @@ export interface DrawOptions {
   readonly temperature: number;
   /** Gamma of classifier-free guidance; 0 for none. */
   readonly guidance: number;
+  /** What is seen of the space while drawing, instead of what is there. */
+  readonly misled?: EncodedSpace | undefined;
 }
+
+/** Draws one candidate whose first choices are given; `random` gives [0, 1). */
+export type DrawCandidate = (random: () => number, prefix?: readonly number[]) => Draw;
 
 /** Numbers of the context's parts, in the order of `CONTEXT_PARTS`. */
 const PART = { word: 0, before: 1, after: 2, seed: 3, condition: 4, last: 5, lastButOne: 6, whole: 7 } as const;
@@ -46,23 +51,27 @@ export class Sampler {
     ).vectors;
   }
 
-  /** A function that draws one candidate; `random` gives [0, 1). */
-  prepare(space: EncodedSpace, { temperature, guidance }: DrawOptions): (random: () => number) => Draw {
+  prepare(space: EncodedSpace, { temperature, guidance, misled }: DrawOptions): DrawCandidate {
     const conditioned = this.#fixedPart(space, false);
+    const seen = misled && this.#fixedPart(misled, false);
     const unconditioned = guidance > 0 ? this.#fixedPart(space, true) : undefined;
-    return (random) => {
+    return (random, prefix = []) => {
       const history = new History();
       const choices: number[] = [];
       let logProbability = 0;
       for (let s = 0; s < space.slots; s++) {
         const first = space.first[s]!;
-        let choice = 0;
+        let choice = prefix[s];
         if (space.first[s + 1]! - first > 1) {
           const logs = this.#logs(space, s, history, conditioned);
-          const guided = unconditioned && guide(logs, this.#logs(space, s, history, unconditioned), guidance);
-          choice = pick(guided ?? logs, temperature, random);
+          if (choice === undefined) {
+            const drawn = seen ? this.#logs(space, s, history, seen) : logs;
+            const guided = unconditioned && guide(drawn, this.#logs(space, s, history, unconditioned), guidance);
+            choice = pick(guided ?? drawn, temperature, random);
+          }
           logProbability += logs[choice]!;
         }
+        choice ??= 0;
         choices.push(choice);
         history.advance(space, s, first + choice);
       }

@@ -41,6 +41,24 @@ export function supervise({ task, slots }: EditSpace, target: string): Supervisi
   return { choices, targets: Float32Array.from(targets), told };
 }
 
+/**
+ * A candidate's choices with every translator's decision made as the translation `target` made it. Frames, disguises and
+ * words of which the translation doesn't tell stay, so that it is no verdict on what translators don't do. `undefined`
+ * where nothing changes.
+ */
+export function asTranslated(space: EditSpace, target: string, choices: readonly number[]): number[] | undefined {
+  const { choices: human, targets } = supervise(space, target);
+  let first = 0;
+  const changed = space.slots.map(({ word, options }, slot) => {
+    const own = targets.subarray(first, first + options.length);
+    first += options.length;
+    const tells = word !== '' && own.some((weight) => weight > 0);
+    const choice = choices[slot]!;
+    return tells && TRANSLATORS_KINDS.has(options[choice]!.kind) ? human[slot]! : choice;
+  });
+  return changed.some((choice, slot) => choice !== choices[slot]) ? changed : undefined;
+}
+
 /** -1 for none. Takes the words of the option out of `left`. */
 function chosenOption({ word, options }: Slot, left: Map<string, number>): number {
   const translated = options.findIndex(({ kind, text }) => kind === 'translate' && take(left, text));
