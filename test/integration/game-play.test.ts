@@ -50,8 +50,8 @@ function contents(directory: string): Record<string, string> {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    // These two hold the time at which they were written.
-    .filter((file) => !/journal\.jsonl$|manifest\.json$|README\.md$/.test(file));
+    // These hold the time at which they were written.
+    .filter((file) => !/journal\.jsonl$|manifest\.json$|models\/index\.json$/.test(file));
   return Object.fromEntries(
     files
       .sort()
