@@ -99,6 +99,12 @@ export const gameConfigSchema = z.strictObject({
   warmStart: z.boolean().default(false),
   stop: stopSchema.prefault({}),
   gate: gateSchema.prefault({}),
+  evaluate: z
+    .strictObject({
+      /** Each guardrail is also measured by categories against generators up to this many rounds ahead (MIRAI); 0: none. */
+      horizons: z.int().min(0).max(99).default(0),
+    })
+    .prefault({}),
   guardrail: guardrailConfigSchema.prefault({}),
 });
 

@@ -1,3 +1,4 @@
+import type { Category } from '../../src/taxonomy.ts';
 import type { Candidate, GameSeed, GenerationTask } from '../generator/contract.ts';
 
 /** What the stages of a round hand on to each other; all of it is stored as JSON. */
@@ -27,6 +28,11 @@ export interface Judgement {
   readonly score: number;
   /** Whether a category reaches its threshold. */
   readonly flagged: boolean;
+}
+
+export interface CategoryJudgement extends Judgement {
+  /** Those that reach their thresholds. */
+  readonly categories: readonly Category[];
 }
 
 export const LEVELS = ['chosen', 'rejected', 'unfaithful', 'unsure'] as const;

@@ -59,8 +59,8 @@ export async function score(game: Game, round: number, { tasks, candidates }: At
     return list.map(({ task, index, candidate }, at): StoredJudgement => {
       const own = tasks[task]!;
       const { rating } = rate(own, candidate.text);
-      const level = levelOf(own.seed.unsafe, judgements[at]!, rating);
-      return { task, index, ...judgements[at]!, rating, level };
+      const { score, flagged } = judgements[at]!;
+      return { task, index, score, flagged, rating, level: levelOf(own.seed.unsafe, { score, flagged }, rating) };
     });
   });
   return stored.map(({ index, ...judged }) => ({ ...judged, candidate: candidates[judged.task]![index]! }));

@@ -8,11 +8,14 @@ import type { GuardrailConfig } from '../guardrail/config.ts';
 import { CorpusBuilder } from '../guardrail/corpus.ts';
 import { scoreRows } from '../guardrail/score.ts';
 import { floatServingModel } from '../guardrail/serving-model.ts';
-import type { Judgement } from './contract.ts';
+import type { CategoryJudgement } from './contract.ts';
 
 /** A trained guardrail, ready to judge texts in this process. */
 export interface Judge {
-  judge(texts: readonly string[], onProgress?: (done: number, total: number) => void): Promise<readonly Judgement[]>;
+  judge(
+    texts: readonly string[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<readonly CategoryJudgement[]>;
   release(): Promise<void>;
 }
 
@@ -43,10 +46,8 @@ export async function createJudge(
           probabilities.subarray(window * CATEGORIES.length, ++window * CATEGORIES.length),
         );
         const merged = mergeWindows(rows);
-        return {
-          score: Math.max(...merged),
-          flagged: thresholds.some((threshold, category) => merged[category]! >= threshold),
-        };
+        const categories = CATEGORIES.filter((_, category) => merged[category]! >= thresholds[category]!);
+        return { score: Math.max(...merged), flagged: categories.length > 0, categories };
       });
     },
     release: () => session.release(),

@@ -6,6 +6,7 @@ import { type AttackSuccess, attackSuccess, bestResponseGap, estimateKl, gameVal
 import { type Game, missing, openJudge, roundFile } from './game.ts';
 import type { LanguageFigures } from './gate.ts';
 import { requireCandidates } from './generate.ts';
+import { type HorizonFigures, horizonFigures } from './horizons.ts';
 import type { Judge } from './judge.ts';
 import { drawTasks } from './tasks.ts';
 
@@ -21,6 +22,8 @@ export interface RoundEvaluation {
   readonly benchmark: EvaluationReport | null;
   /** The new row and column of the cross-round matrix. */
   readonly encounters: readonly Encounter[];
+  /** Of this round's generator against its guardrail and earlier ones; absent where the game does not look ahead. */
+  readonly horizons?: readonly HorizonFigures[];
   readonly gap: number | null;
   /** From this round's generator to the first, nats per candidate. */
   readonly kl: number;
@@ -34,23 +37,31 @@ export async function measure(game: Game, round: number): Promise<RoundEvaluatio
     const probes = await probeWith(game, round, tasks);
     const judge = await openJudge(game, round);
     try {
+      const ahead = game.config.evaluate.horizons;
+      const horizons: HorizonFigures[] = [];
       const encounters: Encounter[] = [];
       for (let generator = 0; generator < round; generator++) {
         encounters.push(await meet(judge, tasks, await storedProbes(game, generator), { generator, guardrail: round }));
       }
-      const judgements = await judge.judge(probes.map(({ candidate }) => candidate.text));
+      const texts = probes.map(({ candidate }) => candidate.text);
+      const judgements = await judge.judge(texts);
       const newest = attackSuccess(tasks, probes, judgements);
-      encounters.push({ generator: round, guardrail: round, ...newest });
+      const same = { generator: round, guardrail: round };
+      encounters.push({ ...same, ...newest });
+      horizons.push(horizonFigures(tasks, probes, judgements, same));
       for (let guardrail = 0; guardrail < round; guardrail++) {
         const older = await openJudge(game, guardrail);
-        encounters.push(await meet(older, tasks, probes, { generator: round, guardrail }));
-        await older.release();
+        const judged = await older.judge(texts).finally(() => older.release());
+        const who = { generator: round, guardrail };
+        encounters.push({ ...who, ...attackSuccess(tasks, probes, judged) });
+        if (round - guardrail <= ahead) horizons.push(horizonFigures(tasks, probes, judged, who));
       }
       const againstFirst = encounters.find((one) => one.generator === round && one.guardrail === 0)!;
       return {
         heldOut: await heldOutFigures(game, judge),
         benchmark: await onBenchmark(game, judge),
         encounters,
+        ...(ahead > 0 ? { horizons } : {}),
         gap: bestResponseGap(newest, againstFirst),
         kl: estimateKl(probes),
         value: gameValue(tasks, probes, judgements, game.config.generator.beta),

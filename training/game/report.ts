@@ -5,6 +5,7 @@ import { type GameRow, type JudgedCandidate, LEVELS, type Level } from './contra
 import type { FilterCounts } from './filter.ts';
 import { type LanguageFigures, meanAuprc } from './gate.ts';
 import type { GuardrailRecord } from './guardrail-player.ts';
+import type { HorizonFigures } from './horizons.ts';
 import type { Encounter, RoundEvaluation } from './measure.ts';
 import type { Publication } from './publish-round.ts';
 import type { StopReason } from './stop.ts';
@@ -59,6 +60,8 @@ export interface RoundReport {
   readonly benchmark: EvaluationReport | null;
   /** Every generator so far against this guardrail, and this generator against every guardrail. */
   readonly encounters: readonly Encounter[];
+  /** Where the game looks ahead. */
+  readonly horizons?: readonly HorizonFigures[];
   readonly gap: number | null;
   readonly kl: number;
   readonly value: number | null;

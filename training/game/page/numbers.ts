@@ -21,5 +21,6 @@ export function decimals(value: number | null | undefined): string {
 
 /** At most three significant digits. */
 export function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
+  const rounded = Number(value.toPrecision(3));
+  return rounded !== 0 && Math.abs(rounded) < 0.001 ? rounded.toExponential() : String(rounded);
 }

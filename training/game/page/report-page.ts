@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { GameReport } from '../report.ts';
 import { benchmarkCurves, gameCurves, heldOutCurves } from './curves.ts';
+import { horizonSection } from './horizons.ts';
 import { html, Markup } from './markup.ts';
 import { overview, publications } from './overview.ts';
 import { crossRoundMatrix, filterTable, learningTable, levelCounts } from './round-tables.ts';
@@ -30,6 +31,7 @@ ${benchmark.length === 0 ? null : html`<section><h2>On the benchmark</h2><div cl
 <p>Share of faithful rewritings of held-out seeds that the guardrail gets wrong.</p>
 ${crossRoundMatrix(report)}
 <div class="charts">${gameCurves(report)}</div></section>
+${horizonSection(report)}
 <section><h2>What each round did</h2>
 ${levelCounts(rounds)}
 ${filterTable(rounds)}
