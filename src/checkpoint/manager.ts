@@ -4,7 +4,7 @@ import { type Choice, newsOf, type Pointers, readChoice, readPointers, startOrde
 import { type CheckpointPlaces, locateCheckpoint } from './places.ts';
 import { readManifest } from './read-manifest.ts';
 import type { CheckpointRegistry } from './registry.ts';
-import { resolveActive } from './resolve.ts';
+import { isCheckpointId, resolveActive } from './resolve.ts';
 
 export type SwapKind = 'start' | 'activate' | 'rollback' | 'follow' | 'promote';
 
@@ -104,6 +104,8 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
   }
 
   function refuse(id: string, error: DuoguardError): void {
+    // What is no id is whatever somebody sent: not for the log.
+    if (!isCheckpointId(id)) return;
     // Ids that exist nowhere come from whoever asks; remembering them would let memory grow.
     if (error.code !== 'checkpoint_not_found') {
       refusals.set(id, { code: error.code, message: error.message, at: new Date().toISOString() });

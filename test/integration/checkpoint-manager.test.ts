@@ -15,6 +15,7 @@ import { addCheckpoint, createPlaces } from '../support/published-fixtures.ts';
 function createManaged(places: CheckpointPlaces) {
   const registry = createRegistry();
   const [open, corrupt, swaps, loads] = [new Set<string>(), new Set<string>(), [] as string[], [] as string[]];
+  const refused: string[] = [];
   let gate = Promise.resolve();
   const manager = createCheckpointManager({
     places,
@@ -28,7 +29,10 @@ function createManaged(places: CheckpointPlaces) {
       const close = () => Promise.resolve(void open.delete(manifest.id));
       return { id: manifest.id, manifest, modelSha256: '', close } as unknown as Checkpoint;
     },
-    observer: { swapped: (kind, { id }) => swaps.push(`${kind} ${id}`) },
+    observer: {
+      swapped: (kind, { id }) => swaps.push(`${kind} ${id}`),
+      refused: (id) => refused.push(id),
+    },
   });
   return {
     manager,
@@ -37,6 +41,7 @@ function createManaged(places: CheckpointPlaces) {
     corrupt,
     swaps,
     loads,
+    refused,
     hold() {
       let release = () => {};
       gate = new Promise((resolve) => {
@@ -118,10 +123,12 @@ test('a manifest that is broken or names another checkpoint is listed as rejecte
 test.each(['absent', '../a', '..', 'a/b', 'A', '', '%61', '.publishing-a-1'])(
   'the id %j is found nowhere',
   async (id) => {
-    const { manager } = createManaged(await createThree());
+    const { manager, refused } = createManaged(await createThree());
     await manager.start('active');
     await expect(manager.activate(id)).rejects.toThrow(errorCode('checkpoint_not_found'));
     expect(manager.refusals.size).toBe(0);
+    // What is told of goes into the log, where nothing goes that only looks like an id to whoever sent it.
+    expect(refused).toEqual(id === 'absent' ? [id] : []);
   },
 );
 
