@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import Database from 'libsql';
@@ -15,6 +15,8 @@ function say(message: FromEmbedded): void {
 
 function open(path: string): Database.Database {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // SQLite would let everybody read it, and gives the files beside it the mode that it finds.
+  closeSync(openSync(path, 'a', 0o600));
   const opened = new Database(path);
   // Another process may have the file open too.
   opened.exec('PRAGMA busy_timeout = 5000');

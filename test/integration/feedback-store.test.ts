@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/feedback/database.ts';
 import { openEmbedded } from '../../src/feedback/embedded.ts';
@@ -190,6 +191,14 @@ describe('the embedded database', () => {
     const { service, failures } = startFeedback({ open: (onEnd) => openEmbedded('/dev/null/sub/feedback.db', onEnd) });
     await expect(service.add(feedbackFor(), undefined)).rejects.toMatchObject({ code: 'feedback_unavailable' });
     expect(failures).toMatchObject([{ code: 'ENOTDIR' }]);
+  });
+
+  it('can be read by its owner only, whatever directory it is in', async () => {
+    const { service, path } = startFeedback();
+    mkdirSync(dirname(path), { mode: 0o755 });
+    await service.add(feedbackFor(), undefined);
+    const modes = readdirSync(dirname(path)).map((file) => statSync(join(dirname(path), file)).mode & 0o777);
+    expect(modes).toEqual(modes.map(() => 0o600));
   });
 
   it('keeps nothing of a deleted text in its files', async () => {
