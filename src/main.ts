@@ -18,8 +18,11 @@ async function main(): Promise<void> {
   try {
     sink.logger.info({ version: readVersion(), config: printable(config), sources }, 'starting');
     const server = await startServer(config, sink.logger, readVersion());
-    stopOnSignals(sink, server.stop);
-    await server.ready;
+    const signals = stopOnSignals(sink, server.stop);
+    await server.ready.catch((error) => {
+      // A server that is told to stop while it loads, or waits for its store, did not fail.
+      if (!signals.stopping) throw error;
+    });
   } catch (error) {
     // Nobody has sent a text yet, so the message of any error may be shown.
     sink.logger.fatal({ err: error, reason: error instanceof Error ? error.message : undefined }, 'cannot start');
@@ -36,7 +39,7 @@ function readConfig() {
   }
 }
 
-function stopOnSignals(sink: LogSink, stop: () => Promise<void>): void {
+function stopOnSignals(sink: LogSink, stop: () => Promise<void>): { readonly stopping: boolean } {
   let stopping = false;
   const onSignal = async (signal: NodeJS.Signals) => {
     if (stopping) {
@@ -50,6 +53,11 @@ function stopOnSignals(sink: LogSink, stop: () => Promise<void>): void {
     exit(sink, 0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, (name) => void onSignal(name));
+  return {
+    get stopping() {
+      return stopping;
+    },
+  };
 }
 
 /** After a bug the state of the process is unknown; whoever started it starts it again. */

@@ -207,6 +207,19 @@ describe('the server as a process', () => {
     socket.destroy();
   });
 
+  it('ends without a failure when it is told to while it waits for its checkpoint store', async () => {
+    const empty = temporaryDirectory();
+    const server = startProcess(
+      ['--models-dir', empty, '--host', '127.0.0.1', '--port', '0', '--store-url', 'http://127.0.0.1:1/models'],
+      {},
+      empty,
+    );
+    await server.waitFor('the checkpoint store cannot be read');
+    expect(await stop(server)).toBe(0);
+    expect(server.log.at(-1)).toMatchObject({ msg: 'stopped' });
+    expect(failureOf(server)).toBeUndefined();
+  });
+
   it('serves metrics on a port of their own', async () => {
     const { listening, url } = await start([], { DUOGUARD_METRICS_PORT: '0' });
     expect((await fetch(`${url}/metrics`)).status).toBe(404);
