@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { guardrailConfigSchema } from '../guardrail/config.ts';
+import { onlineSchema, spinSchema, supervisedSchema } from './technique-settings.ts';
 
 /** Settings of a game. Each has the paper's default (arXiv 2502.05163) unless its line says otherwise. */
 
@@ -30,6 +31,8 @@ const attackSchema = z.strictObject({
   candidates: z.int().min(1).default(8),
   /** The paper's code; the paper itself says 0.7. */
   temperature: z.number().positive().default(0.9),
+  /** Classifier-free guidance of the candidates (MARINE's gamma, 0.7 there); 0: none. */
+  guidance: z.number().min(0).default(0),
   /** Held-out seeds, and candidates of each and language, by which attacks are measured. */
   probeSeeds: z.int().min(2).default(120),
   probeCandidates: z.int().min(1).default(4),
@@ -41,6 +44,9 @@ const pairsSchema = z.strictObject({
   most: z.int().min(1).default(2_000),
   /** Whether misclassified candidates that lost their label's meaning may be the rejected ones. */
   unfaithfulRejected: z.boolean().default(true),
+  /** `online`: texts grow by chunks, and what differs in outcome is a pair and learned at once (Flow-DPO). */
+  mode: z.enum(['round', 'online']).default('round'),
+  online: onlineSchema.prefault({}),
 });
 
 const learningSchema = z.strictObject({
@@ -78,7 +84,7 @@ const gateSchema = z.strictObject({
   fprMargin: share.default(0.02),
 });
 
-export const gameConfigSchema = z.strictObject({
+const settingsSchema = z.strictObject({
   seed: z.int().default(1),
   /** Most rounds after the base guardrail, which is round 0. */
   rounds: z.int().min(1).max(99).default(3),
@@ -88,6 +94,14 @@ export const gameConfigSchema = z.strictObject({
   attack: attackSchema.prefault({}),
   pairs: pairsSchema.prefault({}),
   generator: learningSchema.prefault({}),
+  /** `spin`: before the game the generator plays against its former self with human translations as the winners (SPIN). */
+  warmup: z.enum(['none', 'spin']).default('none'),
+  spin: spinSchema.prefault({}),
+  /** `corrupted`: rejected candidates come from corrupted seeds and misleading conditions (STIC). */
+  negatives: z.enum(['judged', 'corrupted']).default('judged'),
+  /** `sft-rl`: each round restarts from the base policy, by supervised learning, then on harder tasks (OpenVLThinker). */
+  schedule: z.enum(['dpo', 'sft-rl']).default('dpo'),
+  supervised: supervisedSchema.prefault({}),
   filter: filterSchema.prefault({}),
   /** `random`: the control takes as many faithful candidates as `misclassified` would, whatever the guardrail says. */
   selection: z.enum(['misclassified', 'random']).default('misclassified'),
@@ -107,5 +121,14 @@ export const gameConfigSchema = z.strictObject({
     .prefault({}),
   guardrail: guardrailConfigSchema.prefault({}),
 });
+
+/** Each makes the generator's pairs in its own way. */
+const PAIRINGS = "only one of pairs.mode 'online', negatives 'corrupted' and schedule 'sft-rl' can be played at a time";
+
+export const gameConfigSchema = settingsSchema.refine(
+  ({ pairs, negatives, schedule }) =>
+    [pairs.mode === 'online', negatives === 'corrupted', schedule === 'sft-rl'].filter(Boolean).length < 2,
+  PAIRINGS,
+);
 
 export type GameConfig = z.infer<typeof gameConfigSchema>;

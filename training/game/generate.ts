@@ -19,8 +19,8 @@ export async function generate(game: Game, round: number): Promise<Attack> {
   const tasks = drawTasks(base.train, config.attack.seeds, generator, config, seed);
   const candidates = await directory.lines(roundFile(round, 'candidates.jsonl'), async () => {
     generator.restore(directory.file(roundFile(round - 1, 'generator.bin')));
-    const { candidates: count, temperature } = config.attack;
-    const written = await generator.generate(tasks, { count, temperature, seed }, (done, total) =>
+    const { candidates: count, temperature, guidance } = config.attack;
+    const written = await generator.generate(tasks, { count, temperature, guidance, seed }, (done, total) =>
       observer.progress('generate', done, total, 'tasks'),
     );
     return requireCandidates(generator.name, tasks, written);

@@ -1,7 +1,9 @@
 import type { GenerationTask, PreferencePair } from '../generator/contract.ts';
 import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 import type { GameConfig } from './config.ts';
-import type { JudgedCandidate } from './contract.ts';
+import type { JudgedCandidate, Level } from './contract.ts';
+
+export type LevelledCandidate = Pick<JudgedCandidate, 'task' | 'candidate' | 'level'>;
 
 /**
  * Preference pairs of a round: within one task a misclassified faithful candidate against a correctly classified one, or
@@ -10,14 +12,14 @@ import type { JudgedCandidate } from './contract.ts';
  */
 export function formPairs(
   tasks: readonly GenerationTask[],
-  judged: readonly JudgedCandidate[],
+  judged: readonly LevelledCandidate[],
   { perTask, most, unfaithfulRejected }: GameConfig['pairs'],
   seed: number,
 ): readonly PreferencePair[] {
   const byTask = groupByTask(tasks.length, judged);
   const pairs = byTask.flatMap((own, index) => {
     const random = seededRandom(derivedSeed(seed, `pairs ${index}`));
-    const at = (level: JudgedCandidate['level']) =>
+    const at = (level: Level) =>
       shuffle(
         own.filter((one) => one.level === level),
         random,
@@ -34,8 +36,8 @@ export function formPairs(
   return shuffle(pairs, seededRandom(derivedSeed(seed, 'order of pairs'))).slice(0, most);
 }
 
-function groupByTask(tasks: number, judged: readonly JudgedCandidate[]): JudgedCandidate[][] {
-  const groups = Array.from({ length: tasks }, (): JudgedCandidate[] => []);
+function groupByTask(tasks: number, judged: readonly LevelledCandidate[]): LevelledCandidate[][] {
+  const groups = Array.from({ length: tasks }, (): LevelledCandidate[] => []);
   for (const one of judged) groups[one.task]!.push(one);
   return groups;
 }

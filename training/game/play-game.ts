@@ -11,6 +11,7 @@ import type { GameObserver } from './observer.ts';
 import { playBaseRound, playRound } from './play-round.ts';
 import { type BaseRows, readBase } from './read-base.ts';
 import { countByLanguage, type GameReport, type RoundReport } from './report.ts';
+import { requireSkills } from './require-skill.ts';
 import { type Disk, RunDirectory } from './run-directory.ts';
 import { type StopReason, stopReason } from './stop.ts';
 import { writeReport } from './write-report.ts';
@@ -32,6 +33,7 @@ export interface PlayOptions extends PublishPlan {
  */
 export async function playGame(options: PlayOptions): Promise<GameReport> {
   const { config, generator, observer } = options;
+  requireSkills(generator, config);
   const directory = new RunDirectory(options.runDirectory, options.disk);
   openRun(directory, options);
   const base = await baseRows(directory, config, observer);

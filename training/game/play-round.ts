@@ -7,7 +7,8 @@ import { type Attack, generate, score } from './generate.ts';
 import type { GuardrailRecord } from './guardrail-player.ts';
 import { keepInitialGenerator, trainGenerator } from './learn.ts';
 import { measure } from './measure.ts';
-import { formPairs, toTrlRow } from './pairs.ts';
+import { pairCandidates } from './pair-candidates.ts';
+import { toTrlRow } from './pairs.ts';
 import { publishRound } from './publish-round.ts';
 import { countByLanguage, countLevels, type RoundReport, roundReport, sampleTexts } from './report.ts';
 
@@ -54,13 +55,14 @@ export async function playBaseRound(game: Game): Promise<RoundReport> {
 
 /** Preference pairs, also in the format that TRL reads. */
 async function pair(
-  { config, directory }: Game,
+  game: Game,
   round: number,
   { tasks }: Attack,
   judged: readonly JudgedCandidate[],
 ): Promise<readonly PreferencePair[]> {
-  return directory.lines(roundFile(round, 'pairs.jsonl'), () => {
-    const pairs = formPairs(tasks, judged, config.pairs, derivedSeed(config.seed, `round ${round}`));
+  const { directory } = game;
+  return directory.lines(roundFile(round, 'pairs.jsonl'), async () => {
+    const pairs = await pairCandidates(game, round, tasks, judged);
     const lines = pairs.map((one) => `${JSON.stringify(toTrlRow(one))}\n`);
     directory.writeText(roundFile(round, 'pairs.trl.jsonl'), lines.join(''));
     return pairs;

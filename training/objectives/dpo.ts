@@ -42,7 +42,7 @@ export function rpoLoss(logs: PreferenceLogs, beta: Operand, nllWeight: Operand,
 }
 
 /** STIC's α (arXiv 2405.19716). */
-const STIC_ALPHA = 1 / 1024;
+export const STIC_ALPHA = 1 / 1024;
 
 /** DPO minus α log π(c), the whole sequence's log-likelihood and not a mean over its length; scalar (STIC). */
 export function regularizedDpoLoss(logs: PreferenceLogs, beta: Operand, alpha: Operand = STIC_ALPHA): Tensor {
