@@ -89,7 +89,15 @@ function inventedAttack(round: number): AttackReport {
     pairs: 2000,
     learned: { pairs: 2000, loss: 0.93 - 0.02 * round, accuracy: 0.63, margin: 0.004, drift: 1.25 },
     kept: { en: 310, fr: 700, es: 720, de: 730 },
-    leftOut: { unfaithful: 4200, refusals: 3, lengths: 120, classified: 14800, repeated: 1400, surplus: 2617 },
+    leftOut: {
+      unfaithful: 4200,
+      refusals: 3,
+      lengths: 120,
+      classified: 14800,
+      unanimous: 0,
+      repeated: 1400,
+      surplus: 2617,
+    },
     samples: LANGUAGES.flatMap((lang) => LEVELS.map((level, i) => inventedSample(lang, level, i))),
   };
 }

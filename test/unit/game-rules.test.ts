@@ -126,7 +126,15 @@ describe('the filter', () => {
       'a good candidate of the first seed',
       'quite another text for the safe seed',
     ]);
-    expect(left).toEqual({ unfaithful: 2, refusals: 1, lengths: 1, classified: 1, repeated: 2, surplus: 0 });
+    expect(left).toEqual({
+      unfaithful: 2,
+      refusals: 1,
+      lengths: 1,
+      classified: 1,
+      unanimous: 0,
+      repeated: 2,
+      surplus: 0,
+    });
     expect(kept.find(({ unsafe }) => !unsafe)).toMatchObject({
       lang: 'fr',
       categories: [],

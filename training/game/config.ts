@@ -69,6 +69,19 @@ const filterSchema = z.strictObject({
   most: z.int().min(1).default(6_000),
 });
 
+/** `weighting: east` */
+const eastSchema = z
+  .strictObject({
+    /** Of the entropy; the paper has 1 and tries -3 to 3. */
+    exponent: z.number().min(-3).max(3).default(1),
+    /** Leave out tasks whose candidates all fooled the guardrail. */
+    dropUnanimous: z.boolean().default(true),
+  })
+  .refine(({ exponent, dropUnanimous }) => exponent >= 0 || dropUnanimous, {
+    path: ['dropUnanimous'],
+    error: 'has to be true where the exponent is negative, as their weight would be infinite',
+  });
+
 const stopSchema = z.strictObject({
   /** Rounds without a better mean AUPRC on held-out rows. */
   patience: z.int().min(1).default(2),
@@ -111,6 +124,9 @@ const settingsSchema = z.strictObject({
   learn: z.boolean().default(true),
   /** Each guardrail goes on from the one before instead of starting anew. */
   warmStart: z.boolean().default(false),
+  /** `east`: a kept row counts by how divided the guardrail was over the candidates of its task. */
+  weighting: z.enum(['none', 'east']).default('none'),
+  east: eastSchema.prefault({}),
   stop: stopSchema.prefault({}),
   gate: gateSchema.prefault({}),
   evaluate: z

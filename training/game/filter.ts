@@ -3,6 +3,7 @@ import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 import { NearDuplicateIndex } from '../seeds-report/near-duplicates.ts';
 import type { GameConfig } from './config.ts';
 import type { GameRow, JudgedCandidate } from './contract.ts';
+import { entropyWeights, taskEntropies } from './east.ts';
 import { isFaithful } from './levels.ts';
 import { isRefusal } from './refusals.ts';
 
@@ -18,6 +19,8 @@ export interface FilterInput {
   readonly limits: GameConfig['filter'];
   readonly selection: GameConfig['selection'];
   readonly seed: number;
+  /** Where rows are weighted. */
+  readonly east?: GameConfig['east'] | undefined;
   /** Of a random selection: how many of a language are kept; where it is missing, as many as were misclassified. */
   readonly quotas?: Readonly<Record<string, number>> | undefined;
 }
@@ -28,6 +31,8 @@ export interface FilterCounts {
   readonly refusals: number;
   readonly lengths: number;
   readonly classified: number;
+  /** Of tasks whose candidates all fooled the guardrail, where these are dropped. */
+  readonly unanimous: number;
   readonly repeated: number;
   readonly surplus: number;
 }
@@ -43,7 +48,7 @@ export interface Filtered {
  */
 export function filterCandidates(input: FilterInput): Filtered {
   const { tasks, judged, earlier, limits, selection, seed, round } = input;
-  const left = { unfaithful: 0, refusals: 0, lengths: 0, classified: 0, repeated: 0, surplus: 0 };
+  const left = { unfaithful: 0, refusals: 0, lengths: 0, classified: 0, unanimous: 0, repeated: 0, surplus: 0 };
   const sound = judged.filter(({ task, candidate, rating }) => {
     const { seed: origin } = tasks[task]!;
     if (!isFaithful(origin.unsafe, rating)) left.unfaithful++;
@@ -55,7 +60,13 @@ export function filterCandidates(input: FilterInput): Filtered {
   const misclassified = sound.filter(({ level }) => level === 'chosen');
   const pool = selection === 'misclassified' ? misclassified : sound;
   left.classified = sound.length - pool.length;
-  const mixed = shuffle([...pool], seededRandom(derivedSeed(seed, 'order of candidates')));
+  const entropies = taskEntropies(
+    tasks.map((task) => task.seed.unsafe),
+    judged,
+  );
+  const divided = input.east?.dropUnanimous ? pool.filter(({ task }) => entropies[task]! > 0) : pool;
+  left.unanimous = pool.length - divided.length;
+  const mixed = shuffle([...divided], seededRandom(derivedSeed(seed, 'order of candidates')));
   const distinct = withoutNearDuplicates(mixed, earlier, limits.nearDuplicate);
   left.repeated = mixed.length - distinct.length;
   const within = withinLimits(distinct, limits);
@@ -64,7 +75,13 @@ export function filterCandidates(input: FilterInput): Filtered {
       ? within
       : withinQuotas(within, (lang) => input.quotas?.[lang] ?? misclassifiedOf(input, lang));
   left.surplus = distinct.length - kept.length;
-  return { kept: kept.map((one, index) => toRow(one, tasks[one.task]!, `${round}.${index}`, round)), left };
+  const rows = kept.map((one, index) => toRow(one, tasks[one.task]!, `${round}.${index}`, round));
+  if (input.east === undefined) return { kept: rows, left };
+  const weights = entropyWeights(
+    kept.map(({ task }) => entropies[task]!),
+    input.east.exponent,
+  );
+  return { kept: rows.map((row, index) => ({ ...row, weight: weights[index]! })), left };
 
   function misclassifiedOf(own: FilterInput, lang: string): number {
     return filterCandidates({ ...own, selection: 'misclassified' }).kept.filter((row) => row.lang === lang).length;

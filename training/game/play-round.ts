@@ -84,6 +84,7 @@ async function filter(
       round,
       limits: config.filter,
       selection: config.selection,
+      east: config.weighting === 'east' ? config.east : undefined,
       seed: derivedSeed(config.seed, `filter ${round}`),
       quotas: quotas?.[round],
     }),
