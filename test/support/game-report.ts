@@ -87,6 +87,7 @@ function inventedAttack(round: number): AttackReport {
       ]),
     ),
     pairs: 2000,
+    separability: { accuracy: round === 3 ? 0.93 : 0.61, pairs: 2000 },
     learned: { pairs: 2000, loss: 0.93 - 0.02 * round, accuracy: 0.63, margin: 0.004, drift: 1.25 },
     kept: { en: 310, fr: 700, es: 720, de: 730 },
     leftOut: {

@@ -73,6 +73,12 @@ describe('the page of a report', () => {
     expect([...row.matchAll(/>([\d.]+) %</g)].map(([, value]) => value)).toEqual(['63.0', '52.0', '41.0', '30.0']);
   });
 
+  it('marks pairs that a linear probe tells apart', () => {
+    const page = renderReport(inventedReport());
+    expect(page).toContain('93.0 % above the limit');
+    expect(page.match(/above the limit/g)).toHaveLength(1);
+  });
+
   it('writes sample texts as text', () => {
     const page = renderReport(inventedReport());
     expect(page).not.toContain('<script');

@@ -44,6 +44,12 @@ const pairsSchema = z.strictObject({
   most: z.int().min(1).default(2_000),
   /** Whether misclassified candidates that lost their label's meaning may be the rejected ones. */
   unfaithfulRejected: z.boolean().default(true),
+  /** `mixed`: the chosen side comes from another state of the generator (More is Less warns of that). */
+  sides: z.enum(['single-model', 'mixed']).default('single-model'),
+  /** File of that state, such as a `generator.bin` of another run; without it the generator of round 0. */
+  otherGenerator: z.string().min(1).optional(),
+  /** Held-out accuracy of a linear probe on chosen against rejected texts above which the game warns. */
+  separabilityLimit: z.number().min(0.5).max(1).default(0.9),
   /** `online`: texts grow by chunks, and what differs in outcome is a pair and learned at once (Flow-DPO). */
   mode: z.enum(['round', 'online']).default('round'),
   online: onlineSchema.prefault({}),
@@ -139,11 +145,13 @@ const settingsSchema = z.strictObject({
 });
 
 /** Each makes the generator's pairs in its own way. */
-const PAIRINGS = "only one of pairs.mode 'online', negatives 'corrupted' and schedule 'sft-rl' can be played at a time";
+const PAIRINGS =
+  "only one of pairs.mode 'online', pairs.sides 'mixed', negatives 'corrupted' and schedule 'sft-rl' can be played at a time";
 
 export const gameConfigSchema = settingsSchema.refine(
   ({ pairs, negatives, schedule }) =>
-    [pairs.mode === 'online', negatives === 'corrupted', schedule === 'sft-rl'].filter(Boolean).length < 2,
+    [pairs.mode === 'online', pairs.sides === 'mixed', negatives === 'corrupted', schedule === 'sft-rl'].filter(Boolean)
+      .length < 2,
   PAIRINGS,
 );
 

@@ -4,6 +4,7 @@ import type { GameConfig } from './config.ts';
 import type { JudgedCandidate } from './contract.ts';
 import { corruptedNegatives } from './corrupted-negatives.ts';
 import { type Game, roundFile } from './game.ts';
+import { poolsOf } from './mixed-pools.ts';
 import { ONLINE_POLICY, pairOnline } from './pair-online.ts';
 import { formPairs } from './pairs.ts';
 import { pairAfterSupervision, SUPERVISED_POLICY } from './supervised-restart.ts';
@@ -30,7 +31,7 @@ export async function pairCandidates(
   const pairing = pairingOf(config);
   switch (pairing) {
     case 'round':
-      return formPairs(tasks, judged, config.pairs, seed);
+      return formPairs(tasks, await poolsOf(game, round, tasks, judged), config.pairs, seed);
     case 'corrupted':
       return formPairs(tasks, await corruptedNegatives(game, round, tasks, judged), config.pairs, seed);
     case 'online':

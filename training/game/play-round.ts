@@ -11,6 +11,7 @@ import { pairCandidates } from './pair-candidates.ts';
 import { toTrlRow } from './pairs.ts';
 import { publishRound } from './publish-round.ts';
 import { countByLanguage, countLevels, type RoundReport, roundReport, sampleTexts } from './report.ts';
+import { type Separability, separability } from './separability.ts';
 
 /**
  * One round. The generator of the round before attacks the guardrail of the round before; both learn from it. Each stage
@@ -32,6 +33,7 @@ export async function playRound(game: Game, round: number): Promise<RoundReport>
       candidates: judged.length,
       levels: countLevels(judged),
       pairs: pairs.length,
+      separability: await probeSeparability(game, round, pairs),
       learned: learned.figures,
       kept: countByLanguage(filtered.kept),
       leftOut: filtered.left,
@@ -67,6 +69,24 @@ async function pair(
     directory.writeText(roundFile(round, 'pairs.trl.jsonl'), lines.join(''));
     return pairs;
   });
+}
+
+/** Pairs that a linear probe tells apart may teach the generator a cue instead of what fools the guardrail. */
+async function probeSeparability(
+  { config, directory, observer }: Game,
+  round: number,
+  pairs: readonly PreferencePair[],
+): Promise<Separability> {
+  const found = await directory.json(roundFile(round, 'separability.json'), () =>
+    separability(pairs, derivedSeed(config.seed, `separability ${round}`)),
+  );
+  if (found.accuracy !== null && found.accuracy > config.pairs.separabilityLimit) {
+    const share = `${(100 * found.accuracy).toFixed(1)} %`;
+    observer.log(
+      `warning: a linear probe tells chosen from rejected texts in ${share} of cases: a cue may be rewarded`,
+    );
+  }
+  return found;
 }
 
 async function filter(

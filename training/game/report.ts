@@ -8,6 +8,7 @@ import type { GuardrailRecord } from './guardrail-player.ts';
 import type { HorizonFigures } from './horizons.ts';
 import type { Encounter, RoundEvaluation } from './measure.ts';
 import type { Publication } from './publish-round.ts';
+import type { Separability } from './separability.ts';
 import type { StopReason } from './stop.ts';
 
 /** `report.json` of a run. Without times, so that a resumed run writes the same bytes; those are in the journal. */
@@ -41,6 +42,7 @@ export interface AttackReport {
   /** Candidates by language and level. */
   readonly levels: Readonly<Record<string, Readonly<Record<Level, number>>>>;
   readonly pairs: number;
+  readonly separability: Separability;
   /** `null` when the generator learned nothing. */
   readonly learned: PreferenceFigures | null;
   /** Kept candidates by language. */

@@ -35,7 +35,7 @@ ${horizonSection(report)}
 <section><h2>What each round did</h2>
 ${levelCounts(rounds)}
 ${filterTable(rounds)}
-${learningTable(rounds)}
+${learningTable(report)}
 ${publications(rounds)}</section>
 <section><h2>Sample texts</h2>${samples(rounds)}</section>
 <section><h2>Settings</h2>

@@ -61,15 +61,19 @@ function levelBar(counts: Readonly<Record<Level, number>>): Markup {
 }
 
 /** What the generator learned in each round. */
-export function learningTable(rounds: readonly RoundReport[]): Markup {
+export function learningTable({ rounds, config }: GameReport): Markup {
   return table({
     caption: 'What the generator learned',
-    columns: ['Round', 'Pairs', 'Loss', 'Accuracy', 'Margin', 'Drift, nats'],
+    columns: ['Round', 'Pairs', 'Loss', 'Accuracy', 'Margin', 'Drift, nats', 'Separability'],
     rows: rounds.flatMap(({ round, attack }) => {
       if (attack === null) return [];
-      const { learned, pairs } = attack;
+      const { learned, pairs, separability } = attack;
       const accuracy = learned === null ? '–' : percent(learned.accuracy);
-      return [[round, pairs, decimals(learned?.loss), accuracy, decimals(learned?.margin), decimals(learned?.drift)]];
+      const figures = [decimals(learned?.loss), accuracy, decimals(learned?.margin), decimals(learned?.drift)];
+      // Reports of earlier versions lack it.
+      const told = separability?.accuracy ?? null;
+      const warning = told !== null && told > config.pairs.separabilityLimit ? ' above the limit' : '';
+      return [[round, pairs, ...figures, `${percent(told)}${warning}`]];
     }),
   });
 }
