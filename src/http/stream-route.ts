@@ -116,9 +116,27 @@ function streamAnswer(
     }
     ending.end(error);
   };
+  const fail = (controller: ReadableStreamDefaultController<Uint8Array>, thrown: unknown) => {
+    if (over) return;
+    const error = toDuoguardError(thrown);
+    end(error);
+    controller.enqueue(writer.error(error));
+    controller.close();
+  };
+  let pulling = false;
   const body = new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        // A client that has stopped reading asks for no event that could tell it that its time is over.
+        const onAbort = () => {
+          if (pulling) return;
+          fail(controller, ending.signal.reason);
+          void events.return();
+        };
+        ending.signal.addEventListener('abort', onAbort, { once: true });
+      },
       async pull(controller) {
+        pulling = true;
         try {
           const { done, value } = await events.next();
           if (done) {
@@ -128,15 +146,14 @@ function streamAnswer(
           if (value.event === 'verdict' || value.event === 'failure') soFar = value.soFar;
           controller.enqueue(writer.event(value));
         } catch (thrown) {
-          const error = toDuoguardError(thrown);
-          end(error);
-          controller.enqueue(writer.error(error));
-          controller.close();
+          fail(controller, thrown);
+        } finally {
+          pulling = false;
         }
       },
       async cancel() {
-        ending.abort(new DuoguardError('client_closed'));
         end(new DuoguardError('client_closed'));
+        ending.abort(new DuoguardError('client_closed'));
         await events.return();
       },
     },

@@ -346,6 +346,17 @@ describe('a client that leaves', () => {
     client.socket.destroy();
     await settledMetrics(under, 'guardrail_requests_in_flight 0');
   });
+
+  it('without saying so, and reads no more, is cut off when its time is over', async () => {
+    const limits = { maxBodyBytes: 2000, maxItems: 1, requestTimeoutMs: 20_000, streamTimeoutMs: 50 };
+    const under = createAppUnderTest({ limits });
+    const headers = { 'content-type': 'text/plain' };
+    const request = { method: 'POST', headers, body: 'one two three' };
+    const answer = await under.app.request('/classify/stream?chunk_tokens=1&context_tokens=0', request);
+    await settledMetrics(under, 'guardrail_requests_in_flight 0');
+    const events = (await answer.text()).trim().split('\n');
+    expect(events.map((line) => JSON.parse(line))).toMatchObject([{ error: { code: 'deadline_exceeded' } }]);
+  });
 });
 
 describe('what is wrong', () => {
@@ -492,7 +503,8 @@ describe('with a model', () => {
 
   it('scores tokens in proportion to the text', async () => {
     const { port, scored } = await serveModel();
-    const settings = { chunk_tokens: 24, context_tokens: 24 };
+    // On a busy machine a pause would make windows of its own.
+    const settings = { chunk_tokens: 24, context_tokens: 24, flush_ms: 0 };
     const cost = async (words: number) => {
       const before = scored();
       await judge(port, Array(words).fill('word '), settings);
