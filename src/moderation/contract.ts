@@ -34,6 +34,8 @@ export interface ClassifyRequest {
   readonly explain?: boolean;
   /** While a checkpoint is on trial, requests with the same key are judged by the same one. Default: by chance. */
   readonly routingKey?: string;
+  /** No checkpoint on trial may answer, and none is compared. */
+  readonly servingOnly?: boolean;
   /** Told of the verdict, when the request is traced. */
   readonly trace?: StageTrace;
   /** Fires when the client left, the deadline passed or the server gives up; queued work is dropped before it runs. */

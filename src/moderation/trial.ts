@@ -61,6 +61,7 @@ export function createTrialClassifier({
   async function judgeBoth(trial: Trial, copy: Promise<Verdict>, verdict: Verdict): Promise<void> {
     try {
       const other = await copy;
+      if (trial.kind === 'shadow') requireNoFault(other);
       const [candidate, served] = trial.kind === 'shadow' ? [other, verdict] : [verdict, other];
       for (const categories of disagreements(served, candidate)) {
         add(trial, { compared: 1, disagreed: categories.length > 0 ? 1 : 0 });
@@ -97,7 +98,7 @@ export function createTrialClassifier({
   return {
     async classify(request) {
       const trial = currentTrial();
-      if (trial === undefined) return serving.classify(request);
+      if (trial === undefined || request.servingOnly) return serving.classify(request);
       const chosen = inShare(trial, request.routingKey, random);
       if (chosen && trial.kind === 'canary') return classifyAsCanary(trial, request);
       const verdict = await serving.classify(request);
@@ -128,9 +129,11 @@ function disagreements(served: Verdict, candidate: Verdict): Category[][] {
   });
 }
 
+/** A policy that fails open or closed decides about a text that nobody can judge: the other checkpoint can. */
 function requireNoFault({ results }: Verdict): void {
   for (const result of results) {
-    if ('error' in result && result.error.code === 'inference_failed') throw new DuoguardError('inference_failed');
+    const fault = 'error' in result && CANDIDATE_FAULTS.find((code) => code === result.error.code);
+    if (fault) throw new DuoguardError(fault);
   }
 }
 

@@ -117,6 +117,14 @@ describe('KServe v2', () => {
     expect((await swapped.app.request(path, post(infer(['a'])))).status).toBe(400);
   });
 
+  it('leaves a checkpoint on trial out where a version is named', async () => {
+    const classifier = createClassifierDouble();
+    const { app } = createAppUnderTest({ classifier });
+    await app.request('/v2/models/duoguard/versions/double-1/infer', post(infer(['a'])));
+    await app.request(INFER, post(infer(['a'])));
+    expect(classifier.requests.map(({ servingOnly }) => servingOnly)).toEqual([true, false]);
+  });
+
   it('keeps the status of what is not the client’s mistake', async () => {
     const { app } = createAppUnderTest({ classifier: failing('overloaded') });
     const response = await app.request(INFER, post(infer(['a'])));

@@ -46,6 +46,7 @@ describe('judgeTrial', () => {
 function classifier(checkpoint: string, flags: readonly Category[] = []) {
   const requests: ClassifyRequest[] = [];
   let failure: unknown;
+  let itemFailure: object | undefined;
   let hanging = false;
   const answer: Classifier = {
     async classify(request) {
@@ -53,8 +54,9 @@ function classifier(checkpoint: string, flags: readonly Category[] = []) {
       if (failure !== undefined) throw failure;
       if (hanging) await new Promise(() => {});
       const categories = perCategory((id) => flags.includes(id));
+      const result = itemFailure ?? { categories };
       const timing_ms = { tokenization: 1, queue: 1, inference: checkpoint === 'candidate' ? 3 : 2, total: 5 };
-      return { checkpoint, results: [{ index: 0, categories }], timing_ms } as unknown as Verdict;
+      return { checkpoint, results: [{ index: 0, ...result }], timing_ms } as unknown as Verdict;
     },
   };
   return {
@@ -62,6 +64,9 @@ function classifier(checkpoint: string, flags: readonly Category[] = []) {
     requests,
     failWith: (error: unknown) => {
       failure = error;
+    },
+    failItemsWith: (code: string, action: 'allow' | 'block') => {
+      itemFailure = { error: { code, message: code }, action };
     },
     hang: () => {
       hanging = true;
@@ -121,6 +126,14 @@ describe('a shadow', () => {
     expect(trial.figures).toMatchObject({ requests: 1, errors: 1, compared: 0 });
   });
 
+  test('that fails on what its policy lets pass did fail', async () => {
+    const { candidate, trial, classify } = createTried('shadow', 1);
+    candidate.failItemsWith('overloaded', 'allow');
+    expect(await classify()).toBe('serving');
+    await copiesJudged();
+    expect(trial.figures).toMatchObject({ requests: 1, errors: 1, compared: 0 });
+  });
+
   test('that hangs holds up no answer, and its copies do not pile up', async () => {
     const { candidate, classify } = createTried('shadow', 1);
     candidate.hang();
@@ -160,6 +173,22 @@ describe('a canary', () => {
       expect(trial.figures).toMatchObject({ requests: 1, errors: 1 });
     },
   );
+
+  test.each(['inference_failed', 'worker_crashed', 'overloaded'])(
+    'where its policy would let a text pass after %s, the serving checkpoint judges it',
+    async (code) => {
+      const { candidate, trial, classify } = createTried('canary', 1);
+      candidate.failItemsWith(code, 'allow');
+      expect(await classify()).toBe('serving');
+      expect(trial.figures).toMatchObject({ requests: 1, errors: 1 });
+    },
+  );
+
+  test('takes no part in what only the serving checkpoint may answer', async () => {
+    const { candidate, classify } = createTried('canary', 1);
+    expect(await classify({ servingOnly: true })).toBe('serving');
+    expect(candidate.requests).toEqual([]);
+  });
 
   test('what is wrong with the request is no fault of it', async () => {
     const { candidate, trial, classify } = createTried('canary', 1);

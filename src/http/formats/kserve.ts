@@ -92,7 +92,7 @@ function createInfer(dependencies: FormatDependencies) {
     const request = parseWith(requestSchema, body, []);
     const texts = toTexts(request.inputs[0] as InferInput);
     const items = toItems(texts, 'inputs', dependencies.limits.maxItems);
-    const verdict = await classify({ items, longInput: 'window' });
+    const verdict = await classify({ items, longInput: 'window', servingOnly: asked !== undefined });
     // Another checkpoint may have become the serving one in between.
     requireVersion(asked, verdict.checkpoint);
     const results = requireAllJudged(verdict);
