@@ -15,7 +15,8 @@ export interface GuardOptions {
 /**
  * Behind `express.json()`, before the routes it protects:
  *
- *     app.use('/chat', guard({ client, input: (body) => body?.message, output: (body) => body?.reply }));
+ *     const textOf = (field: string) => (body: unknown) => (body as Record<string, string> | undefined)?.[field];
+ *     app.use('/chat', guard({ client, input: textOf('message'), output: textOf('reply') }));
  */
 export function guard({ client, policy, input, output, whenUnavailable = 'refuse' }: GuardOptions): RequestHandler {
   const options = policy === undefined ? {} : { policy };
