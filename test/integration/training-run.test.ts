@@ -5,41 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { encodeWindows } from '../../src/checkpoint/encode.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
-import { type Category, categoryIndex } from '../../src/taxonomy.ts';
+import { categoryIndex } from '../../src/taxonomy.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from '../../training/guardrail/config.ts';
 import { type RunResult, trainGuardrail } from '../../training/guardrail/run.ts';
-import { seededRandom } from '../../training/random.ts';
 import { FIXTURE_LOAD_OPTIONS, temporaryDirectory } from '../support/fixture-checkpoint.ts';
-
-/** A toy task: two made-up words are unsafe, each in its category, and all other words are filler. */
-const MARKERS: readonly (readonly [string, Category])[] = [
-  ['zorbat', 'hate'],
-  ['quilmex', 'privacy'],
-];
-const FILLER = 'the a small old green house river garden walks sings near under bread apple winter friend'.split(' ');
-
-const SETTINGS = {
-  threads: 1,
-  encoder: {
-    vocabSize: 400,
-    ngrams: { orders: [2], buckets: 64 },
-    embedding: 16,
-    width: 16,
-    layers: 1,
-    heads: 2,
-    feedForward: 16,
-    maxTokens: 128,
-  },
-  characters: { buckets: 64 },
-  dropout: 0.05,
-  rowsPerEpoch: 1000,
-  epochs: 3,
-  batchTokens: 1024,
-  batchRows: 24,
-  accumulate: 2,
-  learningRate: 0.02,
-  embeddingRate: 5,
-} as const;
+import { MARKERS, TOY_SETTINGS, toyRows } from '../support/toy-guardrail.ts';
 
 interface Run {
   readonly models: string;
@@ -53,7 +23,7 @@ let unbroken: Run;
 beforeAll(async () => {
   data = join(temporaryDirectory(), 'toy.jsonl');
   writeFileSync(data, toyRows(1000));
-  unbroken = await run(guardrailConfigSchema.parse(SETTINGS));
+  unbroken = await run(guardrailConfigSchema.parse(TOY_SETTINGS));
 });
 
 test('a run publishes a checkpoint that reproduces its canaries and has learned the task', async () => {
@@ -83,8 +53,8 @@ test('a run publishes a checkpoint that reproduces its canaries and has learned 
 
 test('the same seed gives the same model, another seed another', async () => {
   const [again, other] = [
-    await run(guardrailConfigSchema.parse(SETTINGS)),
-    await run(guardrailConfigSchema.parse({ ...SETTINGS, seed: 2 })),
+    await run(guardrailConfigSchema.parse(TOY_SETTINGS)),
+    await run(guardrailConfigSchema.parse({ ...TOY_SETTINGS, seed: 2 })),
   ];
   expect(model(again.models).equals(model(unbroken.models))).toBe(true);
   expect(model(other.models).equals(model(unbroken.models))).toBe(false);
@@ -95,7 +65,7 @@ test('a killed run goes on to the same model', async () => {
   const models = join(directory, 'models');
   const runDirectory = join(directory, 'run');
   const config = join(directory, 'config.json');
-  writeFileSync(config, JSON.stringify(SETTINGS));
+  writeFileSync(config, JSON.stringify(TOY_SETTINGS));
   const flags = ['--data', data, '--config', config, '--out', models, '--id', 'toy', '--run', runDirectory];
 
   // Saves after nearly every step, so that the kill lands between a state and the end whatever the machine's speed.
@@ -120,7 +90,7 @@ test('a killed run goes on to the same model', async () => {
   expect(step).toBeGreaterThanOrEqual(reached);
   expect(model(models).equals(model(unbroken.models))).toBe(true);
 
-  writeFileSync(config, JSON.stringify({ ...SETTINGS, learningRate: 0.01 }));
+  writeFileSync(config, JSON.stringify({ ...TOY_SETTINGS, learningRate: 0.01 }));
   const changed = await train(...flags, '--resume').ended;
   expect(changed).toMatchObject({ code: 1, stderr: expect.stringContaining('a run with other settings or data') });
 });
@@ -130,7 +100,7 @@ test('says what is wrong and leaves no checkpoint', async () => {
   const path = (name: string): string => join(directory, name);
   writeFileSync(path('typo.json'), '{ "encoder": { "widht": 16 } }');
   writeFileSync(path('broken.json'), '{ "seed": ');
-  writeFileSync(path('toy.json'), JSON.stringify(SETTINGS));
+  writeFileSync(path('toy.json'), JSON.stringify(TOY_SETTINGS));
   const safeOnly = path('safe.jsonl');
   const safe = toyRows(40)
     .split('\n')
@@ -210,18 +180,4 @@ function journal(runDirectory: string): { event: string; step: number }[] {
 
 function lastSaved(runDirectory: string): number {
   return journal(runDirectory).findLast(({ event }) => event === 'saved')?.step ?? 0;
-}
-
-function toyRows(count: number): string {
-  const random = seededRandom(7);
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-  let lines = '';
-  for (let i = 0; i < count; i++) {
-    const words = Array.from({ length: 5 + Math.floor(random() * 6) }, () => pick(FILLER));
-    const marker = i % 2 === 0 ? pick(MARKERS) : undefined;
-    if (marker) words.splice(Math.floor(random() * words.length), 0, marker[0]);
-    const row = { text: words.join(' '), unsafe: marker !== undefined, lang: 'en' };
-    lines += `${JSON.stringify(marker ? { ...row, categories: [marker[1]] } : row)}\n`;
-  }
-  return lines;
 }

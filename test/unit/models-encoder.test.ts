@@ -9,6 +9,7 @@ import {
   type EncoderConfig,
   embeddingRows,
   encoderLogits,
+  servingInputs,
   servingLogits,
 } from '../../training/models/encoder.ts';
 import { ngramBuckets } from '../../training/models/ngram-hash.ts';
@@ -205,7 +206,7 @@ describe('the serving graph', () => {
 
       const values = new Map(parameterValues(config)).set(EMBEDDING, table.composed());
       const serving = new Graph();
-      const served = servingLogits(serving, new Scope(serving), config);
+      const served = servingLogits(new Scope(serving), servingInputs(serving), config);
       const training = new Graph();
       const trained = encoderLogits(
         new Scope(training),

@@ -5,12 +5,14 @@ import { z } from 'zod';
 import { guardrailConfigSchema } from '../guardrail/config.ts';
 import { trainGuardrail } from '../guardrail/run.ts';
 import { generatorCommand } from './generator.ts';
+import { mergeCommand } from './merge.ts';
 import { playCommand } from './play.ts';
 import { reportCommand } from './report.ts';
 
 const USAGE = `Usage: npm run train -- guardrail [options]
        npm run train -- play [options]        the game against a generator; play --help
        npm run train -- report --run DIR      writes the page of a game's report again
+       npm run train -- merge [options]       one checkpoint of several runs; merge --help
        npm run train -- generator [options]   the policy that games begin with; generator --help
 
 Trains a guardrail from scratch and publishes it as a checkpoint directory.
@@ -33,6 +35,7 @@ Trains a guardrail from scratch and publishes it as a checkpoint directory.
 async function main(): Promise<void> {
   if (process.argv[2] === 'play') return playCommand(process.argv.slice(3));
   if (process.argv[2] === 'report') return reportCommand(process.argv.slice(3));
+  if (process.argv[2] === 'merge') return mergeCommand(process.argv.slice(3));
   if (process.argv[2] === 'generator') return generatorCommand(process.argv.slice(3));
   const { values, positionals } = parseArgs({
     allowPositionals: true,

@@ -106,7 +106,7 @@ export class GuardrailPlayer {
     rows: readonly GameRow[],
   ): Promise<readonly number[]> {
     const corpus = this.corpus(rows);
-    const model = floatServingModel(this.config.encoder, parameters);
+    const model = floatServingModel([{ encoder: this.config.encoder, parameters }]);
     const probabilities = await scoreCorpus(model, corpus, this.config.threads);
     const weights = balancedWeights(corpus, this.config);
     return calibrateThresholds({ probabilities, unsafe: corpus.unsafe, weights }, CALIBRATION_LIMITS);

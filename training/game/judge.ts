@@ -26,7 +26,9 @@ export async function createJudge(
   parameters: ReadonlyMap<string, Float32Array>,
   thresholds: readonly number[],
 ): Promise<Judge> {
-  const session = await GraphSession.create(floatServingModel(config.encoder, parameters), { threads: config.threads });
+  const session = await GraphSession.create(floatServingModel([{ encoder: config.encoder, parameters }]), {
+    threads: config.threads,
+  });
   const served = { manifest: { max_tokens: config.encoder.maxTokens }, tokenizer };
   return {
     async judge(texts, onProgress = () => {}) {

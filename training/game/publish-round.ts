@@ -68,7 +68,9 @@ async function publish(game: Game, round: number, rows: readonly GameRow[], pare
     keepFloat: false,
     config: guardrail.config,
     tokenizerJson: guardrail.tokenizerJson,
-    parameters: await guardrail.parameters(roundFile(round, 'guardrail.bin')),
+    members: [
+      { encoder: guardrail.config.encoder, parameters: await guardrail.parameters(roundFile(round, 'guardrail.bin')) },
+    ],
     heldOut: guardrail.corpus(base.calibration),
     sources: sourcesOf(rows),
     languages: [...new Set(rows.map(({ lang }) => lang))].sort(),

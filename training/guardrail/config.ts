@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { CATEGORIES } from '../../src/taxonomy.ts';
+import { ASGD_DEFAULTS } from '../optimizers/asgd.ts';
 
 /** Settings of a guardrail training run, each with the default that the shipped checkpoint was trained with. */
 
@@ -70,10 +71,16 @@ export const guardrailConfigSchema = z.strictObject({
   clip: z.number().positive().default(1),
   optimizer: z
     .strictObject({
+      /** `asgd`: accelerated SGD. Its learning rates are those of SGD, not of AdamW. */
+      method: z.enum(['adamw', 'asgd']).default('adamw'),
       beta1: z.number().min(0).max(1).default(0.9),
       beta2: z.number().min(0).max(1).default(0.98),
       epsilon: z.number().positive().default(1e-8),
       weightDecay: z.number().min(0).default(0.02),
+      /** Constants of accelerated SGD: long step relative to the short one, statistical advantage, c. */
+      kappa: z.number().min(1).default(ASGD_DEFAULTS.kappa),
+      xi: z.number().min(1).default(ASGD_DEFAULTS.xi),
+      smallConstant: z.number().gt(0).lt(1).default(ASGD_DEFAULTS.smallConstant),
     })
     .prefault({}),
   /** Languages into which English rows are also translated, word by word, by the lexicons in `training/lexicons`. */

@@ -18,7 +18,7 @@ import type { DataSummary } from './load-corpus.ts';
 import { modelCard } from './model-card.ts';
 import { groupQuotas } from './sampling.ts';
 import { scoreCorpus } from './score.ts';
-import { servingModels } from './serving-model.ts';
+import { type Member, servingModels } from './serving-model.ts';
 
 export interface PublishInput {
   readonly id: string;
@@ -28,8 +28,8 @@ export interface PublishInput {
   readonly keepFloat: boolean;
   readonly config: GuardrailConfig;
   readonly tokenizerJson: object;
-  /** Trained values by name, the embedding table included. */
-  readonly parameters: ReadonlyMap<string, Float32Array>;
+  /** What was trained; several serve as one. All have the token limit of `config`. */
+  readonly members: readonly Member[];
   readonly heldOut: Corpus;
   readonly sources: readonly DataSummary[];
   readonly languages: readonly string[];
@@ -55,7 +55,7 @@ export const CALIBRATION_LIMITS: CalibrationLimits = { minGain: 5e-4, maxFalsePo
 /** Exports, quantises, calibrates, proves and publishes. Returns the figures that stand in the manifest. */
 export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigures> {
   const { config, heldOut } = input;
-  const models = servingModels(config.encoder, input.parameters);
+  const models = servingModels(input.members);
   const tokenizer = loadTokenizer(input.tokenizerJson);
   const probabilities = await scoreCorpus(models.int8, heldOut, config.threads);
   const weights = balancedWeights(heldOut, config);
@@ -72,7 +72,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
     id: input.id,
     created: new Date().toISOString(),
     parent: input.game?.parent ?? null,
-    architecture: { kind: 'duoguard-encoder', ...parameterCounts(input), encoder: config.encoder },
+    architecture: { kind: 'duoguard-encoder', ...parameterCounts(input.members), ...encodersOf(input.members) },
     labels: [...CATEGORIES],
     thresholds: perCategory((_, index) => thresholds[index]!),
     max_tokens: config.encoder.maxTokens,
@@ -105,12 +105,20 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
   return figures;
 }
 
-function parameterCounts({ parameters, config }: PublishInput): { parameters: number; embedding_parameters: number } {
-  let total = 0;
-  for (const values of parameters.values()) total += values.length;
-  const embedding = embeddingRows(config.encoder) * config.encoder.embedding;
-  if (parameters.get(EMBEDDING)?.length !== embedding) throw new Error('the embedding table has another size');
-  return { parameters: total, embedding_parameters: embedding };
+function parameterCounts(members: readonly Member[]): { parameters: number; embedding_parameters: number } {
+  const counts = { parameters: 0, embedding_parameters: 0 };
+  for (const { encoder, parameters } of members) {
+    const embedding = embeddingRows(encoder) * encoder.embedding;
+    if (parameters.get(EMBEDDING)?.length !== embedding) throw new Error('the embedding table has another size');
+    counts.embedding_parameters += embedding;
+    for (const values of parameters.values()) counts.parameters += values.length;
+  }
+  return counts;
+}
+
+function encodersOf(members: readonly Member[]) {
+  const encoders = members.map(({ encoder }) => encoder);
+  return encoders.length === 1 ? { encoder: encoders[0]! } : { encoders };
 }
 
 /** Each row's share of what one training pass would draw of its group. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import type { OptimizerState } from '../optimizers/optimizer.ts';
 import type { TrainerState } from './trainer.ts';
 
 /**
@@ -48,13 +49,16 @@ export function saveRunState(path: string, fingerprint: string, state: TrainerSt
   renameSync(beside, path);
 }
 
-/** Undefined when there is none. Throws `RunStateError` for a damaged file or another run's. */
-export function loadRunState(path: string, fingerprint: string): TrainerState | undefined {
+/**
+ * Undefined when there is none. Throws `RunStateError` for a damaged file or another run's; without a fingerprint any
+ * run's will do.
+ */
+export function loadRunState(path: string, fingerprint?: string): TrainerState | undefined {
   if (!existsSync(path)) return undefined;
   const file = readFileSync(path);
   const headLength = file.length >= 4 ? file.readUInt32LE(0) : 0;
   const header = parseHeader(path, file.subarray(4, 4 + headLength).toString());
-  if (header.fingerprint !== fingerprint) {
+  if (fingerprint !== undefined && header.fingerprint !== fingerprint) {
     throw new RunStateError(`${path} belongs to a run with other settings or data; choose another run directory`);
   }
   let offset = 4 + headLength;
@@ -80,22 +84,24 @@ export function loadRunState(path: string, fingerprint: string): TrainerState | 
   return {
     step: header.step,
     parameters,
-    parameterOptimizer: { mean, variance, step: header.optimizerSteps[0] },
+    parameterOptimizer: optimizerState(mean, variance, header.optimizerSteps[0]),
     table,
-    tableOptimizer: { mean: tableMean, variance: tableVariance, step: header.optimizerSteps[1] },
+    tableOptimizer: optimizerState(tableMean, tableVariance, header.optimizerSteps[1]),
   };
 }
 
 function arraysOf(state: TrainerState): readonly Float32Array[] {
   const { parameters, parameterOptimizer, table, tableOptimizer } = state;
-  return [
-    parameters,
-    parameterOptimizer.mean,
-    parameterOptimizer.variance,
-    table,
-    tableOptimizer.mean,
-    tableOptimizer.variance,
-  ];
+  return [parameters, ...momentsOf(parameterOptimizer), table, ...momentsOf(tableOptimizer)];
+}
+
+/** Accelerated SGD has one array, whose place is the first; its second is empty. */
+function momentsOf(state: OptimizerState): readonly [Float32Array, Float32Array] {
+  return 'offset' in state ? [state.offset, new Float32Array(0)] : [state.mean, state.variance];
+}
+
+function optimizerState(first: Float32Array, second: Float32Array, step: number): OptimizerState {
+  return second.length < first.length ? { offset: first, step } : { mean: first, variance: second, step };
 }
 
 function parseHeader(path: string, text: string): Header {

@@ -77,13 +77,12 @@ export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   save();
 
   const minutes = minutesNow();
-  const parameters = trainer.servingParameters();
   const figures = await publishGuardrail({
     ...options,
     ...corpora,
     config,
     tokenizerJson,
-    parameters,
+    members: [{ encoder: config.encoder, parameters: trainer.servingParameters() }],
     minutes,
     steps: trainer.step,
   });
@@ -147,8 +146,9 @@ function writeWhole(path: string, text: string): void {
   renameSync(`${path}.next`, path);
 }
 
-async function readCorpora(
-  { data, wordLists, log }: RunOptions,
+/** All rows of a run, copies by lexicon included. */
+export async function readCorpora(
+  { data, wordLists, log }: Pick<RunOptions, 'data' | 'wordLists' | 'log'>,
   tokenizer: TextTokenizer,
   { encoder, translateTo, seed }: GuardrailConfig,
 ): Promise<LoadedCorpora> {

@@ -1,9 +1,9 @@
 import { Graph } from '../graph/graph.ts';
 import { toOnnx } from '../graph/lower.ts';
 import type { OnnxModel } from '../graph/onnx.ts';
-import { add, reduceLogSumExp, reduceMax, sub } from '../graph/ops.ts';
+import { add, mul, reduceLogSumExp, reduceMax, sub } from '../graph/ops.ts';
 import { quantizeDynamic } from '../graph/quantize.ts';
-import { type EncoderConfig, servingLogits } from '../models/encoder.ts';
+import { type EncoderConfig, servingInputs, servingLogits } from '../models/encoder.ts';
 import { Scope } from '../models/scope.ts';
 
 export interface ServingModels {
@@ -12,20 +12,38 @@ export interface ServingModels {
   readonly int8: OnnxModel;
 }
 
-/** The models that are published, from trained values by name. */
-export function servingModels(config: EncoderConfig, parameters: ReadonlyMap<string, Float32Array>): ServingModels {
-  const float = floatServingModel(config, parameters);
+/** A trained encoder. */
+export interface Member {
+  readonly encoder: EncoderConfig;
+  /** Trained values by name, the embedding table included. */
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+}
+
+/** The models that are published. */
+export function servingModels(members: readonly Member[]): ServingModels {
+  const float = floatServingModel(members);
   return { float, int8: quantizeDynamic(float, { range: 127, minSize: 32 }) };
 }
 
 /**
+ * One model of one or more encoders with the same vocabulary; its logits are the mean of theirs. Encoders that were
+ * trained from other seeds or shapes err in other places, so their mean errs less than each.
+ *
  * All logits are raised by log Σ eˢ - max s, so that the highest one, which decides whether a text is flagged, carries
  * the evidence of all categories together: the losses train log Σ eˢ as "any of them", and evidence is often split among
  * neighbours.
  */
-export function floatServingModel(config: EncoderConfig, parameters: ReadonlyMap<string, Float32Array>): OnnxModel {
+export function floatServingModel(members: readonly Member[]): OnnxModel {
   const graph = new Graph();
-  const raw = servingLogits(graph, new Scope(graph), config);
-  const logits = add(raw, sub(reduceLogSumExp(raw, [1], true), reduceMax(raw, [1], true)));
-  return toOnnx(graph, { outputs: { logits }, parameters });
+  const inputs = servingInputs(graph);
+  const parameters = new Map<string, Float32Array>();
+  const logits = members.map((member, index) => {
+    // The first has no prefix: a checkpoint of one encoder keeps plain names.
+    const prefix = index === 0 ? '' : `member${index}.`;
+    for (const [name, values] of member.parameters) parameters.set(prefix + name, values);
+    return servingLogits(new Scope(graph, 0, prefix), inputs, member.encoder);
+  });
+  const raw = logits.length === 1 ? logits[0]! : mul(logits.reduce(add), 1 / logits.length);
+  const raised = add(raw, sub(reduceLogSumExp(raw, [1], true), reduceMax(raw, [1], true)));
+  return toOnnx(graph, { outputs: { logits: raised }, parameters });
 }

@@ -7,8 +7,8 @@ import { EmbeddingTable, type LookupGradient } from '../models/embedding-table.t
 import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
 import { ngramBuckets } from '../models/ngram-hash.ts';
 import { gradientName, ParameterSet } from '../models/parameters.ts';
-import * as adamw from '../optimizers/adamw.ts';
 import { clipByGlobalNorm } from '../optimizers/clip.ts';
+import * as optimizer from '../optimizers/optimizer.ts';
 import { derivedSeed, seededRandom } from '../random.ts';
 import { paddedLength } from './batches.ts';
 import type { GuardrailConfig } from './config.ts';
@@ -27,9 +27,9 @@ export interface StepResult {
 export interface TrainerState {
   readonly step: number;
   readonly parameters: Float32Array;
-  readonly parameterOptimizer: adamw.AdamwState;
+  readonly parameterOptimizer: optimizer.OptimizerState;
   readonly table: Float32Array;
-  readonly tableOptimizer: adamw.AdamwState;
+  readonly tableOptimizer: optimizer.OptimizerState;
 }
 
 type VocabularyTokens = readonly (string | undefined)[];
@@ -40,7 +40,7 @@ export class GuardrailTrainer {
   readonly parameters: ParameterSet;
   readonly table: EmbeddingTable;
   step = 0;
-  #optimizer: adamw.AdamwState;
+  #optimizer: optimizer.OptimizerState;
   readonly #session: GraphSession;
   readonly #dropoutMasks: readonly Tensor[];
   readonly #accumulated: Float32Array;
@@ -59,7 +59,9 @@ export class GuardrailTrainer {
     this.table.initialise(seededRandom(derivedSeed(seed, 'embedding')), 0.02, 0, encoder.vocabSize);
     this.#session = session;
     this.#dropoutMasks = graph.dropoutMasks;
-    this.#optimizer = adamw.init(this.parameters.values.length);
+    const { method } = config.optimizer;
+    this.#optimizer = optimizer.init(method, this.parameters.values.length);
+    if (method !== 'adamw') this.table.optimizer = optimizer.init(method, this.table.values.length);
     this.#accumulated = new Float32Array(this.parameters.values.length);
   }
 
@@ -93,7 +95,7 @@ export class GuardrailTrainer {
     }
     const rowGradients = table.gradient(lookups, this.#columns);
     const gradientNorm = clipByGlobalNorm([this.#accumulated, rowGradients.gradients], config.clip);
-    this.#optimizer = adamw.update(
+    this.#optimizer = optimizer.update(
       config.optimizer,
       this.#optimizer,
       parameters.values,

@@ -75,13 +75,25 @@ function deepSide(scope: Scope, embedded: Tensor, present: Tensor, config: Encod
   return attentionPooling(scope.at('pooling'), layerNorm(scope.at('final_norm'), x), bias, config.heads);
 }
 
-/** Serving graph: input_ids and attention_mask [B, T] int32 -> logits [B, C]; the embedding table is a parameter. */
-export function servingLogits(graph: Graph, scope: Scope, config: EncoderConfig): Tensor {
-  const ids = graph.input('input_ids', 'int32', ['B', 'T']);
-  const mask = graph.input('attention_mask', 'int32', ['B', 'T']);
-  const table = graph.parameter(EMBEDDING, [embeddingRows(config), config.embedding], () => {}, true);
+export interface ServingInputs {
+  /** input_ids [B, T] int32 */
+  readonly ids: Tensor;
+  /** attention_mask [B, T] int32 */
+  readonly mask: Tensor;
+}
+
+export function servingInputs(graph: Graph): ServingInputs {
+  return {
+    ids: graph.input('input_ids', 'int32', ['B', 'T']),
+    mask: graph.input('attention_mask', 'int32', ['B', 'T']),
+  };
+}
+
+/** Serving graph: token ids and mask -> logits [B, C]; the embedding table is a parameter. */
+export function servingLogits(scope: Scope, { ids, mask }: ServingInputs, config: EncoderConfig): Tensor {
+  const table = scope.at('embedding').matrix('weight', [embeddingRows(config), config.embedding], 0);
   let embedded = gather(table, ids);
-  for (const buckets of config.ngrams.orders.length > 0 ? ngramBucketsGraph(graph, ids, config.ngrams) : []) {
+  for (const buckets of config.ngrams.orders.length > 0 ? ngramBucketsGraph(scope.graph, ids, config.ngrams) : []) {
     embedded = add(embedded, gather(table, add(buckets, config.vocabSize)));
   }
   return encoderLogits(scope, embedded, mask, config);
