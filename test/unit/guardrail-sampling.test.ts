@@ -15,6 +15,7 @@ import { type BalanceConfig, epochRows, groupQuotas, type SampleGroup } from '..
 import type { TrainerState } from '../../training/guardrail/trainer.ts';
 import { gaussian, seededRandom } from '../../training/random.ts';
 import { temporaryDirectory } from '../support/fixture-checkpoint.ts';
+import { moments } from '../support/moments.ts';
 
 /** Groups with rows numbered one after another. */
 function groupsOf(...specs: readonly (readonly [source: string, lang: string, unsafe: boolean, size: number])[]) {
@@ -28,6 +29,7 @@ function groupsOf(...specs: readonly (readonly [source: string, lang: string, un
 const BALANCE: BalanceConfig = {
   sizeExponent: 1,
   unsafeShare: 0.5,
+  labels: 'overall',
   sourceWeights: {},
   languageWeights: {},
   translatedWeight: 0.5,
@@ -44,6 +46,13 @@ describe('quotas', () => {
   it('follow size within each label, and the share of unsafe rows over both', () => {
     expect(groupQuotas(groups, 1000, BALANCE)).toEqual([125, 375, 125, 375]);
     expect(groupQuotas(groups, 1000, { ...BALANCE, unsafeShare: 0.2 })).toEqual([50, 600, 200, 150]);
+  });
+
+  it('keep the share of unsafe rows in each language that has both labels', () => {
+    const within = { ...BALANCE, labels: 'per-language' } as const;
+    expect(groupQuotas(groups, 1000, within)).toEqual([250, 250, 250, 250]);
+    const lopsided = groupsOf(['a', 'en', true, 100], ['a', 'en', false, 300], ['b', 'fr', true, 400]);
+    expect(groupQuotas(lopsided, 1000, { ...within, unsafeShare: 0.2 })).toEqual([100, 400, 500]);
   });
 
   it('give translated rows their share', () => {
@@ -237,11 +246,11 @@ describe('the state of a run on disk', () => {
   const bits = ({ parameters, parameterOptimizer, table, tableOptimizer }: TrainerState) =>
     [
       parameters,
-      parameterOptimizer.mean,
-      parameterOptimizer.variance,
+      moments(parameterOptimizer).mean,
+      moments(parameterOptimizer).variance,
       table,
-      tableOptimizer.mean,
-      tableOptimizer.variance,
+      moments(tableOptimizer).mean,
+      moments(tableOptimizer).variance,
     ].map((array) => [...new Uint32Array(array.slice().buffer)]);
 
   it('comes back to the bit', () => {

@@ -60,6 +60,8 @@ const learningSchema = z.strictObject({
   nllWeight: z.number().min(0).default(0.4),
   /** For the embedded policy; the paper's 5e-7 is for a language model. */
   learningRate: z.number().positive().default(1e-3),
+  /** `asgd`: accelerated SGD, whose learning rate is that of SGD; the guardrail's is `guardrail.optimizer.method`. */
+  optimizer: z.enum(['adamw', 'asgd']).default('adamw'),
   epochs: z.int().min(1).default(1),
   batchPairs: z.int().min(1).default(32),
 });

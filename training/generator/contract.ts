@@ -62,6 +62,8 @@ export interface PreferenceOptions {
   readonly nllWeight: number;
   /** `rpo`: that likelihood is a mean over decisions. `stic`: of whole sequences. Absent: `rpo`. */
   readonly objective?: 'rpo' | 'stic';
+  /** Absent: AdamW. */
+  readonly optimizer?: 'adamw' | 'asgd';
   readonly learningRate: number;
   readonly epochs: number;
   readonly batchPairs: number;

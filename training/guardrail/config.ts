@@ -89,6 +89,7 @@ export const guardrailConfigSchema = z.strictObject({
     .strictObject({
       sizeExponent: z.number().min(0).max(1).default(0.6),
       unsafeShare: z.number().gt(0).lt(1).default(0.45),
+      labels: z.enum(['overall', 'per-language']).default('overall'),
       sourceWeights: z.record(z.string(), z.number().min(0)).default({}),
       languageWeights: z.record(z.string(), z.number().min(0)).default({}),
       translatedWeight: z.number().min(0).default(0.5),

@@ -1,4 +1,5 @@
 import * as adamw from '../optimizers/adamw.ts';
+import { type OptimizerConfig, type OptimizerState, updateRows } from '../optimizers/optimizer.ts';
 import { gaussian } from '../random.ts';
 import type { Composition } from './character-ngrams.ts';
 
@@ -15,7 +16,8 @@ export class EmbeddingTable {
   readonly rows: number;
   readonly width: number;
   readonly values: Float32Array;
-  optimizer: adamw.AdamwState;
+  /** Of AdamW unless another one is put in its place. */
+  optimizer: OptimizerState;
   readonly #composition: Composition;
   /** Row -> place in the current list, or -1. */
   readonly #place: Int32Array;
@@ -98,8 +100,8 @@ export class EmbeddingTable {
     return { rows, gradients };
   }
 
-  apply(config: adamw.AdamwConfig, { rows, gradients }: RowGradients, learningRate: number): void {
-    this.optimizer = adamw.updateRows(config, this.optimizer, this.values, this.width, rows, gradients, learningRate);
+  apply(config: OptimizerConfig, { rows, gradients }: RowGradients, learningRate: number): void {
+    this.optimizer = updateRows(config, this.optimizer, this.values, this.width, rows, gradients, learningRate);
   }
 
   /** [R, E] with every composed row written out: the table of an exported model. */

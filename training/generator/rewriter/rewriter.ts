@@ -158,7 +158,7 @@ async function learn(
   );
   // Once, before the first step: the reference is the policy as it is now.
   const reference = await policy.logProbabilities(traces.flat(), features);
-  const trainer = new PolicyTrainer(policy);
+  const trainer = new PolicyTrainer(policy, options.optimizer);
   const total = options.epochs * pairs.length;
   let done = 0;
   let figures = new PreferenceTotals();
