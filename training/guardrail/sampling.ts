@@ -15,6 +15,11 @@ export interface BalanceConfig {
   readonly sizeExponent: number;
   /** Share of unsafe rows in what is drawn. */
   readonly unsafeShare: number;
+  /**
+   * Whether that share holds over all rows or in each language that has both labels; otherwise a language whose rows are
+   * mostly unsafe teaches that the language is.
+   */
+  readonly labels: 'overall' | 'per-language';
   /** Factor per source; 1 where none is named, 0 leaves a source out. */
   readonly sourceWeights: Readonly<Record<string, number>>;
   /** Factor per language; 1 where none is named. */
@@ -32,13 +37,22 @@ export function groupQuotas(groups: readonly SampleGroup[], total: number, balan
       (balance.languageWeights[lang] ?? 1) *
       (translated ? balance.translatedWeight : 1),
   );
-  const mass = (unsafe: boolean): number =>
-    groups.reduce((sum, group, index) => sum + (group.unsafe === unsafe ? (weights[index] as number) : 0), 0);
-  const [safeMass, unsafeMass] = [mass(false), mass(true)];
-  if (safeMass === 0 || unsafeMass === 0) throw new RangeError('both safe and unsafe rows are needed to train');
-  return groups.map(({ unsafe }, index) => {
-    const share = unsafe ? balance.unsafeShare / unsafeMass : (1 - balance.unsafeShare) / safeMass;
-    return Math.round(total * share * (weights[index] as number));
+  const massOf = (of: (group: SampleGroup) => boolean): number =>
+    groups.reduce((sum, group, index) => sum + (of(group) ? (weights[index] as number) : 0), 0);
+  const shareOf = (unsafe: boolean): number => (unsafe ? balance.unsafeShare : 1 - balance.unsafeShare);
+  const overall = { true: massOf(({ unsafe }) => unsafe), false: massOf(({ unsafe }) => !unsafe) };
+  if (overall.true === 0 || overall.false === 0) throw new RangeError('both safe and unsafe rows are needed to train');
+  if (balance.labels === 'overall') {
+    return groups.map(({ unsafe }, index) =>
+      Math.round((total * shareOf(unsafe) * (weights[index] as number)) / overall[`${unsafe}`]),
+    );
+  }
+  const whole = overall.true + overall.false;
+  return groups.map(({ lang, unsafe }, index) => {
+    const own = massOf((group) => group.lang === lang && group.unsafe === unsafe);
+    const other = massOf((group) => group.lang === lang && group.unsafe !== unsafe);
+    const share = other === 0 ? 1 : shareOf(unsafe);
+    return own === 0 ? 0 : Math.round((total * share * ((own + other) / whole) * (weights[index] as number)) / own);
   });
 }
 
