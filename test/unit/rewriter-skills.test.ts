@@ -200,3 +200,16 @@ describe('imitation of a human translation', () => {
     expect([second, third]).toEqual([undefined, undefined]);
   });
 });
+
+it('a policy that has learned nothing loses the lexicon with a corrupted seed', async () => {
+  const rewriter = await create();
+  const tasks = Array.from({ length: 20 }, (_, i) => toyTask(`all of these words ${i} stand here in order`));
+  const rare = async (corrupted: boolean) => {
+    const drawn = await rewriter.generate(tasks, { ...SAMPLING, count: 20, corrupted });
+    const own = drawn.flatMap((list) => list.filter((_, i) => i % 2 === 0).flatMap(({ choices }) => choices.slice(2)));
+    return own.filter((choice) => choice === 1).length / own.filter((choice) => choice < 2).length;
+  };
+  // Of two translations the lexicon gives the second 30 %.
+  expect(await rare(false)).toBeCloseTo(0.3, 1);
+  expect(await rare(true)).toBeGreaterThan(0.4);
+});

@@ -3,7 +3,7 @@ import { derivedSeed } from '../random.ts';
 import type { JudgedCandidate } from './contract.ts';
 import { type Game, openJudge, roundFile } from './game.ts';
 import { GameError } from './game-error.ts';
-import { levelOf } from './levels.ts';
+import { judgeCandidates } from './judge-candidates.ts';
 import { drawTasks } from './tasks.ts';
 
 export interface Attack {
@@ -50,18 +50,14 @@ interface StoredJudgement extends Omit<JudgedCandidate, 'candidate'> {
 export async function score(game: Game, round: number, { tasks, candidates }: Attack): Promise<JudgedCandidate[]> {
   const { directory, rate, observer } = game;
   const stored = await directory.lines(roundFile(round, 'judged.jsonl'), async () => {
-    const list = candidates.flatMap((own, task) => own.map((candidate, index) => ({ task, index, candidate })));
+    const numbers = candidates.flatMap((own) => [...own.keys()]);
     const judge = await openJudge(game, round - 1);
-    const texts = list.map(({ candidate }) => candidate.text);
-    const judgements = await judge
-      .judge(texts, (done, total) => observer.progress('score', done, total, 'windows'))
-      .finally(() => judge.release());
-    return list.map(({ task, index, candidate }, at): StoredJudgement => {
-      const own = tasks[task]!;
-      const { rating } = rate(own, candidate.text);
-      const { score, flagged } = judgements[at]!;
-      return { task, index, score, flagged, rating, level: levelOf(own.seed.unsafe, { score, flagged }, rating) };
-    });
+    const judged = await judgeCandidates(judge, rate, tasks, candidates, (done, total) =>
+      observer.progress('score', done, total, 'windows'),
+    ).finally(() => judge.release());
+    return judged.map(
+      ({ task, candidate: _, ...rest }, at): StoredJudgement => ({ task, index: numbers[at]!, ...rest }),
+    );
   });
   return stored.map(({ index, ...judged }) => ({ ...judged, candidate: candidates[judged.task]![index]! }));
 }

@@ -1,6 +1,8 @@
 import { shuffle } from '../../random.ts';
 import type { GenerationTask } from '../contract.ts';
+import type { EditSpace } from './edit-space.ts';
 import { type EncodedSpace, type FeatureList, neighbours } from './encoded-space.ts';
+import { priorLogits } from './prior.ts';
 
 /** Share of its words that a corrupted seed loses. */
 const LOST = 0.3;
@@ -10,15 +12,20 @@ const LOST = 0.3;
  * misleading condition. Slots and options are those of the task, so what such a policy writes is a candidate of the task.
  */
 export function misledSpaces(
-  task: GenerationTask,
+  { task, slots }: EditSpace,
   space: EncodedSpace,
   features: FeatureList,
   random: () => number,
 ): readonly [corruptedSeed: EncodedSpace, misleadingCondition: EncodedSpace] {
-  return [withCorruptedSeed(space, random), { ...space, condition: features.condition(misleading(task, random)) }];
+  const misled = misleading(task, random);
+  const prior = Float32Array.from(slots.flatMap((slot) => priorLogits(slot, misled)));
+  return [withCorruptedSeed(space, random), { ...space, condition: features.condition(misled), prior }];
 }
 
-/** Words in another order, some of them left out. */
+/**
+ * Words in another order, some of them left out. Of a word that isn't seen in its place nobody knows how it is mostly
+ * translated, so the lexicon's shares are hidden with it.
+ */
 function withCorruptedSeed(space: EncodedSpace, random: () => number): EncodedSpace {
   const places = Array.from(space.word.keys()).filter((slot) => space.word[slot]! >= 0);
   const words = shuffle(
@@ -26,14 +33,18 @@ function withCorruptedSeed(space: EncodedSpace, random: () => number): EncodedSp
     random,
   );
   const word = space.word.slice();
-  for (const [i, slot] of places.entries()) word[slot] = random() < LOST ? -1 : words[i]!;
-  return { ...space, word, before: neighbours(word, 1), after: neighbours(word, -1) };
+  const logShare = space.logShare.slice();
+  for (const [i, slot] of places.entries()) {
+    word[slot] = random() < LOST ? -1 : words[i]!;
+    if (word[slot] !== space.word[slot]) logShare.fill(0, space.first[slot]!, space.first[slot + 1]!);
+  }
+  return { ...space, word, logShare, before: neighbours(word, 1), after: neighbours(word, -1) };
 }
 
-/** The other label, or the languages the wrong way round. */
+/** The other label, or the seed's own language for the one that is to be written. */
 function misleading({ seed, lang }: GenerationTask, random: () => number): GenerationTask {
   const label = random() < 0.5 || lang === seed.lang;
   return label
     ? { seed: { ...seed, unsafe: !seed.unsafe, categories: seed.unsafe ? [] : null }, lang }
-    : { seed: { ...seed, lang }, lang: seed.lang };
+    : { seed, lang: seed.lang };
 }

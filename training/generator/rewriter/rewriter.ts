@@ -103,7 +103,7 @@ async function generate(
       if (space === undefined) return undefined;
       const encoded = encodeSpace(space, features);
       const random = seededRandom(derivedSeed(seed, `corrupted ${task.seed.id} ${task.lang}`));
-      return { space, encoded, views: corrupted ? misledSpaces(task, encoded, features, random) : [undefined] };
+      return { space, encoded, views: corrupted ? misledSpaces(space, encoded, features, random) : [undefined] };
     });
     const sampler = new Sampler(policy, features);
     for (const item of prepared) {

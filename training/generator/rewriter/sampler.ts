@@ -65,7 +65,7 @@ export class Sampler {
         if (space.first[s + 1]! - first > 1) {
           const logs = this.#logs(space, s, history, conditioned);
           if (choice === undefined) {
-            const drawn = seen ? this.#logs(space, s, history, seen) : logs;
+            const drawn = misled && seen ? this.#logs(misled, s, history, seen) : logs;
             const guided = unconditioned && guide(drawn, this.#logs(space, s, history, unconditioned), guidance);
             choice = pick(guided ?? drawn, temperature, random);
           }
