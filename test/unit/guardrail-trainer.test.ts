@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type GuardrailConfig, guardrailConfigSchema } from '../../training/guardrail/config.ts';
 import { type Corpus, CorpusBuilder } from '../../training/guardrail/corpus.ts';
+import { loadRunState, saveRunState } from '../../training/guardrail/run-state.ts';
 import { GuardrailTrainer, type TrainerState } from '../../training/guardrail/trainer.ts';
 import { seededRandom } from '../../training/random.ts';
+import { temporaryDirectory } from '../support/fixture-checkpoint.ts';
 import { moments } from '../support/moments.ts';
 
 const VOCABULARY = 300;
@@ -120,5 +123,24 @@ describe('a step', () => {
     const [from, to] = [100 * embedding, VOCABULARY * embedding];
     expect(trainer.table.values.subarray(from, to)).toEqual(before.subarray(from, to));
     expect(trainer.table.values.subarray(0, from)).not.toEqual(before.subarray(0, from));
+  });
+});
+
+describe('a trainer with accelerated SGD', () => {
+  const config = guardrailConfigSchema.parse({ ...BASE, dropout: 0, optimizer: { method: 'asgd' } });
+  const step = (trainer: GuardrailTrainer) => trainer.train(corpus, [rows(0, corpus.offsets.length - 1)], 0.05);
+
+  it('lowers the loss, and goes on from a saved state to the bit', async () => {
+    const trainer = await create(config);
+    const { loss: first } = await step(trainer);
+    for (let i = 0; i < 20; i++) await step(trainer);
+    const path = join(temporaryDirectory(), 'state.bin');
+    saveRunState(path, 'this run', trainer.state());
+    const other = await create(config);
+    other.restore(loadRunState(path, 'this run') as TrainerState);
+    const [own, again] = [await step(trainer), await step(other)];
+    expect(own.loss).toBeLessThan(0.8 * first);
+    expect(again).toEqual(own);
+    expect(other.state()).toEqual(trainer.state());
   });
 });

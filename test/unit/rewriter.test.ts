@@ -139,6 +139,17 @@ describe('learn', () => {
     expect(after).toBeGreaterThan(0.9);
   });
 
+  it('learns by accelerated SGD too, at the learning rates of SGD', async () => {
+    const generator = await create();
+    const pairs = pairsOf(TASKS, await generator.generate(TASKS, { ...SAMPLING, count: 40 }));
+    const options = { ...LEARNING, optimizer: 'asgd', learningRate: 2e-2, epochs: 6 } as const;
+    const figures = await generator.learn(pairs, options);
+    expect(figures).toMatchObject({ pairs: pairs.length, accuracy: 1 });
+    expect(figures.margin).toBeGreaterThan(0);
+    const adamw = await create();
+    expect(await adamw.learn(pairs, { ...options, optimizer: 'adamw' })).not.toEqual(figures);
+  });
+
   it('reports how far the policy has moved from its reference', async () => {
     const drift = async (learningRate: number) => {
       const generator = await create();
