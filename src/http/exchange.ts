@@ -29,6 +29,8 @@ export interface Exchange {
   readonly trace?: RequestTrace | undefined;
   /** Calls back if the connection ends before the answer is sent. */
   onClientLeft(listener: () => void): void;
+  /** Ends the connection of a streamed answer that is over, if its client does not take the rest of it soon. */
+  hangUp(): void;
   /** Names the API key of the request, once it is known. */
   keyId?: string;
   /** The id in the body of an answer that has one. */
@@ -74,6 +76,9 @@ export interface RouteInfo {
   readonly toErrorAnswer?: ToErrorAnswer;
 }
 
+/** For the line that says why a stream was cut. */
+const LAST_WORDS_MS = 3_000;
+
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /**
@@ -95,6 +100,7 @@ export function createObserver(dependencies: ObserverDependencies) {
         answerHeaders: { ...SECURITY_HEADERS, ...cors.headersFor(request) },
         trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
         onClientLeft: (listener) => whenClientLeaves(context, listener),
+        hangUp: () => endConnectionSoon(context),
       };
       metrics.requestStarted();
       lifecycle.requestStarted();
@@ -174,6 +180,15 @@ function whenClientLeaves(context: Context, listener: () => void): void {
       if (!outgoing.writableFinished) listener();
     });
   }
+}
+
+/** Closing the stream is not enough: where the socket takes no more, nobody learns of it, and the server cannot close. */
+function endConnectionSoon(context: Context): void {
+  const outgoing = (context.env as Connection | undefined)?.outgoing;
+  if (outgoing === undefined) return;
+  setTimeout(() => {
+    if (!outgoing.writableFinished) outgoing.destroy();
+  }, LAST_WORDS_MS).unref();
 }
 
 function requestIdOf(request: Request): string {

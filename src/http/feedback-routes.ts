@@ -77,10 +77,14 @@ export function createFeedbackRoutes(dependencies: FeedbackDependencies): Format
     return { status: 200, body: { deleted } };
   });
 
+  const exported = guarded(['admin'], (service, exchange, deadline) =>
+    exportAnswer(service, exchange, deadline, limits),
+  );
+
   return [
     { method: 'POST', path: '/v1/feedback', handle: post },
     { method: 'GET', path: '/v1/feedback', handle: list },
-    { method: 'GET', path: '/v1/feedback/export', handle: guarded(['admin'], exportAnswer) },
+    { method: 'GET', path: '/v1/feedback/export', handle: exported },
     { method: 'DELETE', path: '/v1/feedback/:id', handle: remove },
   ];
 }

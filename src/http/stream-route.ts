@@ -8,6 +8,7 @@ import type { Exchange, Handler } from './exchange.ts';
 import { type JudgingDependencies, noteKey, requireServing } from './judging.ts';
 import { requireMayOverride, requirePolicy } from './policy-route.ts';
 import { readMessages, streamFormat } from './stream-body.ts';
+import { StreamEnding } from './stream-ending.ts';
 import { eventWriter } from './stream-events.ts';
 import { isSettings, parseDelta, parseStreamPlan, settingsOfQuery } from './stream-request.ts';
 
@@ -66,35 +67,6 @@ async function* digested(deltas: AsyncGenerator<string>, digest: RunningDigest |
   }
 }
 
-/** When a stream is over, for whatever reason, and why. The first reason counts. */
-class StreamEnding {
-  readonly ended: Promise<StreamEnd>;
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  #resolve: (end: StreamEnd) => void = () => {};
-
-  constructor(milliseconds: number) {
-    this.ended = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-    this.#timer = setTimeout(() => this.abort(new DuoguardError('deadline_exceeded')), milliseconds);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  abort(reason: DuoguardError): void {
-    this.#controller.abort(reason);
-    clearTimeout(this.#timer);
-  }
-
-  end(error: StreamEnd): void {
-    clearTimeout(this.#timer);
-    this.#resolve(error);
-  }
-}
-
 /** One event is made for each that the client has taken; nothing is ever ahead of it but what its socket buffers. */
 function streamAnswer(
   events: AsyncGenerator<StreamEvent, void, undefined>,
@@ -122,6 +94,7 @@ function streamAnswer(
     end(error);
     controller.enqueue(writer.error(error));
     controller.close();
+    exchange.hangUp();
   };
   let pulling = false;
   const body = new ReadableStream<Uint8Array>(

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -279,6 +281,44 @@ describe('GET /v1/feedback/export', () => {
     expect(JSON.parse(lines.at(-1) as string)).toMatchObject({ error: { code: 'feedback_unavailable' } });
     expect(parseSeed(lines.at(-1) as string, 'en')).toBeTypeOf('string');
     expect(await under.metrics.render()).toContain('guardrail_request_failures_total{reason="feedback_unavailable"} 1');
+  });
+
+  describe('to somebody who stops reading', () => {
+    /** Pages without end. */
+    function startEndless(text: string, limits: Partial<typeof PATIENT>) {
+      const { service } = startFeedback();
+      let count = 0;
+      const row = () => ({ ...FEEDBACK, text, id: `fb-${count++}`, createdAt: '2026-01-01T00:00:00.000Z' });
+      const exportable = async (limit: number) => Array.from({ length: limit }, row);
+      return start({ feedback: { ...service, exportable }, limits: { ...PATIENT, ...limits } });
+    }
+
+    it.each([{ requestTimeoutMs: 100 }, { streamTimeoutMs: 100 }])('ends in an error after %j', async (limits) => {
+      const under = startEndless('a text', limits);
+      const answer = await under.admin('/v1/feedback/export');
+      const reader = answer.body!.getReader();
+      expect((await reader.read()).done).toBe(false);
+      await under.lifecycle.idle();
+      const last = new TextDecoder().decode((await reader.read()).value);
+      expect(JSON.parse(last)).toMatchObject({ error: { code: 'deadline_exceeded' } });
+      expect((await reader.read()).done).toBe(true);
+      expect(await under.metrics.render()).toContain('guardrail_requests_in_flight 0');
+    });
+
+    it('ends the connection, so that the server can close', async () => {
+      const under = startEndless('x'.repeat(60_000), { requestTimeoutMs: 300 });
+      const server = await listen(under.app, '127.0.0.1', 0);
+      onTestFinished(() => server.close(0));
+      const client = connect(server.port, '127.0.0.1');
+      onTestFinished(() => void client.destroy());
+      const keyed = `authorization: ${ADMIN.authorization}`;
+      client.write(`GET /v1/feedback/export HTTP/1.1\r\nhost: x\r\n${keyed}\r\n\r\n`);
+      await once(client, 'data');
+      client.pause();
+      // Far longer than a test may take.
+      await server.close(3_600_000);
+      expect(await under.metrics.render()).toContain('guardrail_requests_in_flight 0');
+    });
   });
 });
 
