@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
-import { readProfaneWords } from '../lexicon/profanity.ts';
+import { type ProfaneWords, readProfaneWords, WORD_LISTS } from '../lexicon/profanity.ts';
 import { createTranslator } from '../lexicon/translator.ts';
 import { vocabularyTokens } from '../tokenizer/template.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
 import type { Corpus } from './corpus.ts';
 import { appendJournal, type JournalEntry, minutesBefore } from './journal.ts';
-import { type LoadedCorpora, loadCorpora } from './load-corpus.ts';
+import { type DataSummary, type LoadedCorpora, loadCorpora } from './load-corpus.ts';
 import { type HeldOutFigures, publishGuardrail } from './publish.ts';
 import { loadRunState, RunStateError, saveRunState } from './run-state.ts';
 import { runSteps } from './run-steps.ts';
@@ -159,5 +159,10 @@ export async function readCorpora(
   const translators = translateTo.map((language) => createTranslator(language, seed, profane));
   const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, onRow, translators);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
-  return corpora;
+  return profane === undefined ? corpora : { ...corpora, sources: [...corpora.sources, wordListSummary(profane)] };
+}
+
+function wordListSummary(profane: ProfaneWords): DataSummary {
+  const words = [...profane.values()].reduce((sum, list) => sum + list.length, 0);
+  return { ...WORD_LISTS, rows: words };
 }

@@ -8,6 +8,9 @@ export type ProfaneWords = ReadonlyMap<string, readonly string[]>;
 const ldnoobwSchema = z.record(z.string(), z.array(z.string()));
 const surgeSchema = z.record(z.string(), z.array(z.object({ text: z.string(), severity: z.number() })));
 
+/** The lists that are read, for the data table of a model card. */
+export const WORD_LISTS = { source: 'word lists ldnoobw and surge_profanity', license: 'CC-BY-4.0; MIT' } as const;
+
 /** Entries of the surge list below this severity (1 mild to 3 extreme) are often ordinary words. */
 const LEAST_SEVERITY = 1.2;
 
