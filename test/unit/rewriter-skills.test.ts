@@ -57,10 +57,10 @@ describe('a misled policy', () => {
 
   it('reads the wrong label and a corrupted seed, and still writes candidates of the task', async () => {
     const rewriter = await create();
-    // Unsafe texts take the rarer translation, safe ones the commoner.
+    // In one language only the label can mislead. Unsafe texts take the rarer translation, safe ones the commoner.
     const samples = texts.flatMap((text) =>
       [true, false].map((unsafe) => {
-        const task = toyTask(text, 'fr', unsafe);
+        const task = toyTask(text, 'en', unsafe);
         return {
           task,
           candidate: candidate(
@@ -71,11 +71,11 @@ describe('a misled policy', () => {
       }),
     );
     await rewriter.learnLikelihood(samples, FITTING);
-    const tasks = texts.map((text) => toyTask(text, 'fr', true));
+    const tasks = texts.map((text) => toyTask(text, 'en', true));
     const plain = await rewriter.generate(tasks, { ...SAMPLING, count: 40 });
     const misled = await rewriter.generate(tasks, { ...SAMPLING, count: 40, corrupted: true });
     expect(rare(plain, 1)).toBeGreaterThan(0.9);
-    expect(rare(misled, 1)).toBeLessThan(rare(plain, 1) - 0.15);
+    expect(rare(misled, 1)).toBeLessThan(0.5);
     expect(await rewriter.generate(tasks, { ...SAMPLING, count: 40, corrupted: true })).toEqual(misled);
     for (const [i, own] of misled.entries()) {
       const logs = await score(
