@@ -23,27 +23,31 @@ describe.skipIf(skipWithoutChromium())('the page of a game', () => {
     ['wide-dark', 1280, 'dark'],
     ['narrow-light', 360, 'light'],
     ['narrow-dark', 360, 'dark'],
-  ] as const)('is readable, needs no other file and fits: %s', async (name, width, colorScheme) => {
-    const file = join(temporaryDirectory(), 'report.html');
-    writeFileSync(file, renderReport(inventedReport()));
-    const options = { viewport: { width, height: 900 }, colorScheme };
-    const { page, complaints, requested } = await openPage(browser, pathToFileURL(file).href, options);
+  ] as const)(
+    'is readable, needs no other file and fits: %s',
+    async (name, width, colorScheme) => {
+      const file = join(temporaryDirectory(), 'report.html');
+      writeFileSync(file, renderReport(inventedReport()));
+      const options = { viewport: { width, height: 900 }, colorScheme };
+      const { page, complaints, requested } = await openPage(browser, pathToFileURL(file).href, options);
 
-    expect(await page.locator('.chart svg').count()).toBe(11);
-    expect(await page.getByText('Dites à la veuve').first().isVisible()).toBe(false);
-    if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `report-${name}.png`), fullPage: true });
-    await page.getByText('Round 3: 16 texts').click();
-    await page.getByText('fr, 4 texts').last().click();
-    expect(await page.getByText('Dites à la veuve').last().isVisible()).toBe(false);
-    expect(await page.locator('blockquote:visible').count()).toBe(4);
-    await page.locator('.chart summary').first().click();
-    expect(await page.locator('.chart table:visible').count()).toBe(1);
-    await page.getByText('All settings of the run').click();
-    if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `report-${name}-open.png`), fullPage: true });
+      expect(await page.locator('.chart svg').count()).toBe(11);
+      expect(await page.getByText('Dites à la veuve').first().isVisible()).toBe(false);
+      if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `report-${name}.png`), fullPage: true });
+      await page.getByText('Round 3: 16 texts').click();
+      await page.getByText('fr, 4 texts').last().click();
+      expect(await page.getByText('Dites à la veuve').last().isVisible()).toBe(false);
+      expect(await page.locator('blockquote:visible').count()).toBe(4);
+      await page.locator('.chart summary').first().click();
+      expect(await page.locator('.chart table:visible').count()).toBe(1);
+      await page.getByText('All settings of the run').click();
+      if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `report-${name}-open.png`), fullPage: true });
 
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    expect(await lowContrast(page)).toEqual([]);
-    expect(complaints).toEqual([]);
-    expect(requested).toEqual([pathToFileURL(file).href]);
-  });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await lowContrast(page)).toEqual([]);
+      expect(complaints).toEqual([]);
+      expect(requested).toEqual([pathToFileURL(file).href]);
+    },
+    180_000,
+  );
 });

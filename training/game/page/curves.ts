@@ -82,7 +82,7 @@ export function gameCurves({ rounds }: GameReport): readonly Markup[] {
 }
 
 /** Every language that has figures or rows, in the order of the base set. */
-export function languagesOf({ base, rounds }: GameReport): readonly string[] {
+function languagesOf({ base, rounds }: GameReport): readonly string[] {
   const named = rounds.flatMap(({ heldOut, syntheticShare, benchmark }) => [
     ...heldOut.map(({ lang }: LanguageFigures) => lang),
     ...Object.keys(syntheticShare),

@@ -27,7 +27,7 @@ export interface LineChart {
 const COLOURS = 8;
 const WIDTH = 400;
 const HEIGHT = 236;
-const PLOT = { left: 46, right: 330, top: 12, bottom: 206 } as const;
+const PLOT = { left: 54, right: 330, top: 12, bottom: 206 } as const;
 const LABEL_GAP = 14;
 
 /** Curves over rounds, each named at its end, and the same numbers as a table behind a click. */
