@@ -213,6 +213,11 @@ export const ERRORS = {
     message: 'There is no feedback with this id, nor of this answer or request.',
     whatToDo: 'Look at GET /v1/feedback; it may have been deleted already.',
   },
+  feedback_full: {
+    status: 507,
+    message: 'As much feedback is kept as the server may keep; this was not stored.',
+    whatToDo: 'Export and delete what is there, set feedback_retention_days, or raise feedback_max_rows.',
+  },
   feedback_unavailable: {
     status: 503,
     message: 'The database of the feedback does not answer; nothing was acknowledged.',

@@ -22,6 +22,7 @@ export function serveFeedback(
     feedback: createFeedbackService({
       open,
       retentionDays: config.feedback_retention_days,
+      maxRows: config.feedback_max_rows,
       onFailure: (error) => logger.error({ err: error }, 'the database of the feedback failed'),
       onExpired(rows) {
         metrics.recordFeedbackDeleted('retention', rows);

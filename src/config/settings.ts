@@ -300,6 +300,11 @@ export const configSchema = z.strictObject({
     env: 'DUOGUARD_FEEDBACK_RETENTION_DAYS',
     description: 'Days after which feedback is deleted; 0 keeps it until somebody deletes it.',
   }),
+  feedback_max_rows: z.int().min(0).max(1_000_000_000).default(100_000).register(settingInfo, {
+    kind: 'integer',
+    env: 'DUOGUARD_FEEDBACK_MAX_ROWS',
+    description: 'Most pieces of feedback that are kept; more is answered with 507. 0 is no limit.',
+  }),
   feedback_recent_requests: z.int().min(0).max(1_000_000).default(0).register(settingInfo, {
     kind: 'integer',
     env: 'DUOGUARD_FEEDBACK_RECENT_REQUESTS',

@@ -13,6 +13,8 @@ export interface FeedbackServiceOptions {
   readonly open: (onEnd: () => void) => Promise<Database>;
   /** Days that feedback is kept; 0 is until it is deleted. */
   readonly retentionDays: number;
+  /** Rows beyond which nothing new is stored; 0 is no limit. */
+  readonly maxRows: number;
   readonly onFailure: (error: unknown) => void;
   readonly onExpired: (rows: number) => void;
   readonly clock?: () => number;
@@ -28,7 +30,7 @@ const RETRY_AFTER_SECONDS = 5;
  * cannot be opened or is lost is tried again by the next call.
  */
 export function createFeedbackService(options: FeedbackServiceOptions): FeedbackService {
-  const { open, retentionDays, onFailure, onExpired, clock = Date.now, sweepMs = SWEEP_MS } = options;
+  const { open, retentionDays, maxRows, onFailure, onExpired, clock = Date.now, sweepMs = SWEEP_MS } = options;
   let opening: Promise<{ database: Database; store: FeedbackStore }> | undefined;
 
   function opened() {
@@ -52,7 +54,7 @@ export function createFeedbackService(options: FeedbackServiceOptions): Feedback
       await database.close();
       throw error;
     }
-    return { database, store: createFeedbackStore(database, clock) };
+    return { database, store: createFeedbackStore(database, { maxRows, clock }) };
   }
 
   async function ask<T>(question: (store: FeedbackStore) => Promise<T>): Promise<T> {

@@ -8,7 +8,7 @@ import { createFeedbackIds } from './feedback-id.ts';
 export interface FeedbackStore {
   /**
    * The same label for the same text is stored once; what was not known of it before is filled in. Throws
-   * `idempotency_key_reused`.
+   * `idempotency_key_reused`, and `feedback_full` for what is new.
    */
   add(
     feedback: Feedback,
@@ -42,8 +42,18 @@ const EXPORT = `SELECT ${COLUMNS} FROM duoguard_feedback AS entry
     (SELECT 1 FROM duoguard_feedback AS later WHERE later.text_key = entry.text_key AND later.id > entry.id)
   ORDER BY id LIMIT $2`;
 
-export function createFeedbackStore({ query }: Database, clock: () => number = Date.now): FeedbackStore {
+const COUNT = 'SELECT CAST(COUNT(*) AS INTEGER) AS kept FROM duoguard_feedback';
+
+export interface FeedbackStoreOptions {
+  /** 0 is no limit. */
+  readonly maxRows?: number;
+  readonly clock?: () => number;
+}
+
+export function createFeedbackStore({ query }: Database, options: FeedbackStoreOptions = {}): FeedbackStore {
+  const { maxRows = 0, clock = Date.now } = options;
   const nextId = createFeedbackIds(clock);
+  const isFull = async () => maxRows > 0 && Number((await query(COUNT))[0]?.['kept']) >= maxRows;
   return {
     async add(feedback, idempotencyKey) {
       const subject = subjectKey(feedback);
@@ -54,18 +64,24 @@ export function createFeedbackStore({ query }: Database, clock: () => number = D
         const { text, kind, lang, checkpoint } = feedback;
         const textKey = text === null ? null : sha256(text);
         const scores = json(feedback.scores);
-        const inserted = await query(INSERT, [
-          ...[id, createdAt, feedback.verdictId, feedback.item, text, kind, lang, feedback.unsafe ? 1 : 0],
-          ...[json(feedback.categories), checkpoint, scores, feedback.note, textKey, subject, idempotency],
-        ]);
-        if (inserted.length > 0) return { id, created: true };
+        const full = await isFull();
+        if (!full) {
+          const inserted = await query(INSERT, [
+            ...[id, createdAt, feedback.verdictId, feedback.item, text, kind, lang, feedback.unsafe ? 1 : 0],
+            ...[json(feedback.categories), checkpoint, scores, feedback.note, textKey, subject, idempotency],
+          ]);
+          if (inserted.length > 0) return { id, created: true };
+        }
         const found = await query(FIND, [subject, idempotency]);
         if (found.some((row) => row['idempotency_key'] === idempotency && row['subject_key'] !== subject)) {
           throw new DuoguardError('idempotency_key_reused');
         }
         const known = found.find((row) => row['subject_key'] === subject);
-        // Somebody removed it in between.
-        if (known === undefined) continue;
+        if (known === undefined) {
+          if (full) throw new DuoguardError('feedback_full');
+          // Somebody removed it in between.
+          continue;
+        }
         if (text !== null) await query(FILL_IN, [text, textKey, kind, lang, checkpoint, scores, subject]);
         return { id: String(known['id']), created: false };
       }

@@ -121,6 +121,21 @@ describe.each(Object.entries(DATABASES))('feedback in the %s database', (name, c
     expect((await service.add(feedbackFor(), undefined)).created).toBe(true);
   });
 
+  test('is refused when it is full, but for what is known, until some is deleted', async () => {
+    const { service } = startFeedback({ open: await create(), maxRows: 2 });
+    const first = await service.add(feedbackFor({ verdictId: 'cls-1', text: null }), undefined);
+    await service.add(feedbackFor({ text: 'b' }), 'key-b');
+    await expect(service.add(feedbackFor({ text: 'c' }), undefined)).rejects.toMatchObject({ code: 'feedback_full' });
+    await expect(service.add(feedbackFor({ text: 'c' }), 'key-b')).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    const known = await service.add(feedbackFor({ verdictId: 'cls-1', text: 'a' }), undefined);
+    expect(known).toEqual({ id: first.id, created: false });
+    expect((await service.list(10, undefined)).map(({ text }) => text)).toEqual(['b', 'a']);
+    await service.remove(first.id);
+    expect((await service.add(feedbackFor({ text: 'c' }), undefined)).created).toBe(true);
+  });
+
   test('is deleted when it is older than the retention', async () => {
     const open = await create();
     let now = Date.parse('2026-01-01T00:00:00Z');

@@ -20,6 +20,7 @@ export function startFeedback(options: Partial<FeedbackServiceOptions> = {}) {
   const service = createFeedbackService({
     open: (onEnd) => openEmbedded(path, onEnd),
     retentionDays: 0,
+    maxRows: 0,
     onFailure: (error) => failures.push(error),
     onExpired: () => {},
     ...options,
