@@ -129,6 +129,7 @@ export async function startServer(config: Config, logger: Logger, version: strin
       await checkpoints.close();
       keys.close();
       policies.close();
+      feedback.recentTexts?.close();
       await feedback.feedback?.close();
       await closeAudit();
       await tracing?.close();

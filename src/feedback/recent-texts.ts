@@ -18,6 +18,8 @@ export interface RecentTexts {
   remember(ids: readonly string[], request: Pick<ClassifyRequest, 'items' | 'direction'>, verdict: Verdict): void;
   /** All items of the request, or undefined when it is not known any more. */
   find(id: string): readonly RecentItem[] | undefined;
+  /** Forgets everything. */
+  close(): void;
 }
 
 /** UTF-16 units of all texts together, some 64 MB. */
@@ -34,7 +36,7 @@ export function createRecentTexts(requests: number, seconds: number): RecentText
     sizeCalculation: (items) => items.reduce((sum, { text }) => sum + text.length, 1),
   });
   // What is over must go although nobody asks for it.
-  setInterval(() => kept.purgeStale(), Math.min(seconds * 1000, 60_000)).unref();
+  const purging = setInterval(() => kept.purgeStale(), Math.min(seconds * 1000, 60_000)).unref();
   return {
     remember(ids, { items, direction }, verdict) {
       const remembered = items.map((item, index): RecentItem => {
@@ -49,6 +51,10 @@ export function createRecentTexts(requests: number, seconds: number): RecentText
       for (const id of ids) kept.set(id, remembered);
     },
     find: (id) => kept.get(id, { updateAgeOnGet: false }),
+    close() {
+      clearInterval(purging);
+      kept.clear();
+    },
   };
 }
 
