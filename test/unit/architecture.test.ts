@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 /**
  * The arrow: main -> http -> moderation -> checkpoint -> {text, inference, policy} -> errors. For each place, what it
- * may import besides itself. `contract` is src/moderation/contract.ts, which both ends of its arrow import.
+ * may import besides itself. `contract` is src/moderation/contract.ts, which both ends of its arrow import; `main` is
+ * what lies in src/ itself, but for the client, of which nothing runs in the server, nor the other way round.
  */
 const LEAVES = ['errors', 'taxonomy', 'contract'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -21,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'policy',
     ...LEAVES,
   ],
+  client: ['contract', 'taxonomy'],
   cli: ['config', 'moderation', 'checkpoint', 'inference', 'policy', 'text', ...LEAVES],
   http: ['audit', 'feedback', 'telemetry', ...LEAVES],
   audit: ['text', ...LEAVES],
@@ -36,6 +38,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   taxonomy: [],
 };
+
+/** Places whose code leaves the server: they may import types, which leave no trace, and nothing else. */
+const TYPES_ONLY = ['client'];
 
 /** Packages that one module wraps, so that replacing them touches one file. */
 const WRAPPED: Readonly<Record<string, string>> = {
@@ -62,20 +67,34 @@ function readSources(root: string): Sources {
   return new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(root, path), 'utf8')]));
 }
 
-const SPECIFIER = /(?:\bfrom|\bimport|\bimport\s*\(|\brequire\s*\(|\bnew URL\s*\()\s*['"]([^'"]+)['"]/g;
+const SPECIFIER = /(?:\bfrom|\bimport|\bimport\s*\(|\brequire\s*\(|\bnew URL\s*\((?=\s*['"]\.))\s*['"]([^'"]+)['"]/g;
 
 function importsOf(source: string): string[] {
   return [...source.matchAll(SPECIFIER)].map((match) => match[1] as string);
 }
 
+/** What is left of the imports when types are erased. */
+function importedAtRunTime(source: string): string[] {
+  const erased = source
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/^(?:import|export) type\b[^;]*?\bfrom\s*['"][^'"]+['"];?/gm, '');
+  return importsOf(erased);
+}
+
 function placeOf(path: string): string {
+  if (path === 'client.ts') return 'client';
   if (path === 'moderation/contract.ts') return 'contract';
   if (path === 'errors.ts' || path === 'taxonomy.ts') return path.slice(0, -3);
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : 'main';
 }
 
 function violations(sources: Sources): string[] {
-  return [...sources].flatMap(([path, source]) => importsOf(source).flatMap((target) => judge(path, target)));
+  return [...sources].flatMap(([path, source]) => [
+    ...importsOf(source).flatMap((target) => judge(path, target)),
+    ...(TYPES_ONLY.includes(placeOf(path)) ? importedAtRunTime(source) : []).map(
+      (target) => `${path} imports ${target} at run time`,
+    ),
+  ]);
 }
 
 function judge(path: string, target: string): string[] {
@@ -118,9 +137,25 @@ describe('the arrow of src/', () => {
     ['between siblings', 'policy/planted.ts', "import { normalize } from '../text/normalize.ts';"],
     ['the main program', 'http/planted.ts', "import '../main.ts';"],
     ['a wrapped package', 'http/planted.ts', "import { Counter } from 'prom-client';"],
+    ['the client, from the server', 'http/planted.ts', "import { createClient } from '../client.ts';"],
+    ['the client, from the main program', 'planted.ts', "import { createClient } from './client.ts';"],
     ['a folder without a place', 'helpers/planted.ts', "import { CATEGORIES } from '../taxonomy.ts';"],
   ])('finds a planted violation: %s', (_, path, source) => {
     expect(violations(new Map([...sources, [path, source]]))).toHaveLength(1);
+  });
+
+  it.each([
+    ['a type of the server', "import type { Lifecycle } from './http/lifecycle.ts';"],
+    ['a value of where it may take types', "import { CATEGORIES } from './taxonomy.ts';"],
+    ['a value beside a type', "import { CATEGORIES, type Category } from './taxonomy.ts';"],
+    ['for its effects', "import './taxonomy.ts';"],
+    ['dynamically', "const { CATEGORIES } = await import('./taxonomy.ts');"],
+    ['over a re-export', "export { CATEGORIES } from './taxonomy.ts';"],
+    ['a package', "import { z } from 'zod';"],
+    ['Node', "import { once } from 'node:events';"],
+  ])('finds what is planted in the client: %s', (_, line) => {
+    const client = sources.get('client.ts') as string;
+    expect(violations(new Map([...sources, ['client.ts', `${line}\n${client}`]]))).toHaveLength(1);
   });
 });
 
