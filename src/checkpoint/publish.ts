@@ -9,6 +9,11 @@ import { MANIFEST } from './read-manifest.ts';
 import { ACTIVE } from './resolve.ts';
 import { createIndex, STORE_INDEX } from './store/store-index.ts';
 
+/** What a directory that is being filled begins with. */
+const PUBLISHING = '.publishing-';
+/** A publisher that is at work writes more often: training writes a checkpoint in seconds. */
+const LEFTOVER_MS = 3_600_000;
+
 export type ManifestWithoutFiles = Omit<Manifest, 'files'>;
 
 /** Every step by which publishing changes the disk, so that a test can stop after any of them. */
@@ -35,7 +40,8 @@ export interface PublishOptions {
  *                                                                              -> the same for index.json
  *
  * Whenever this stops, by an error, a kill or a power cut, `active.json` names a checkpoint that is whole: the old one
- * until the last rename, the new one after it. Throws `checkpoint_exists`, `checkpoint_manifest_invalid`.
+ * until the last rename, the new one after it. What a publisher that was killed left behind is removed by the next one,
+ * once nothing was written to it for an hour. Throws `checkpoint_exists`, `checkpoint_manifest_invalid`.
  */
 export async function publishCheckpoint(
   modelsDir: string,
@@ -46,7 +52,8 @@ export async function publishCheckpoint(
   const target = join(modelsDir, checkId(id));
   await steps.mkdir(modelsDir);
   if (await exists(target)) throw alreadyPublished(id);
-  const beside = join(modelsDir, `.publishing-${id}-${randomUUID()}`);
+  await removeLeftovers(modelsDir, steps);
+  const beside = join(modelsDir, `${PUBLISHING}${id}-${randomUUID()}`);
   await steps.mkdir(beside);
   try {
     const written = await writeFiles(beside);
@@ -59,6 +66,22 @@ export async function publishCheckpoint(
   }
   if (activate) await setActive(modelsDir, id, steps);
   else await writeIndex(modelsDir, steps);
+}
+
+/** Never fails a publication: what cannot be removed now is found by the next one. */
+async function removeLeftovers(modelsDir: string, steps: PublishSteps): Promise<void> {
+  const names = (await readdir(modelsDir)).filter((name) => name.startsWith(PUBLISHING));
+  for (const path of names.map((name) => join(modelsDir, name))) {
+    const written = await lastWritten(path).catch(() => undefined);
+    if (written !== undefined && Date.now() - written > LEFTOVER_MS) await steps.remove(path).catch(() => {});
+  }
+}
+
+/** Of a directory: when anything in it was last written, in milliseconds since 1970. */
+async function lastWritten(directory: string): Promise<number> {
+  const names = await readdir(directory, { recursive: true });
+  const paths = [directory, ...names.map((name) => join(directory, name))];
+  return Math.max(...(await Promise.all(paths.map(async (path) => (await stat(path)).mtimeMs))));
 }
 
 /** Makes a directory that is complete visible as `modelsDir/id`, flushed and in one rename. Throws `checkpoint_exists`. */

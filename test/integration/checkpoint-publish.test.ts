@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -47,6 +47,24 @@ test('publishing without activation leaves the active checkpoint', async () => {
   expect(await soundActiveId(models)).toBe('one');
   await setActive(models, 'two');
   expect(await soundActiveId(models)).toBe('two');
+});
+
+test('what a killed publisher left is removed when it is old, and one that is at work keeps its files', async () => {
+  const models = temporaryDirectory();
+  const before = new Date(Date.now() - 2 * 3_600_000);
+  for (const name of ['.publishing-dead-1', '.publishing-slow-1', '.publishing-new-1', '.kept']) {
+    mkdirSync(join(models, name, 'weights'), { recursive: true });
+    writeFileSync(join(models, name, 'weights', 'part'), name);
+    if (name === '.publishing-new-1') continue;
+    const old = ['weights', '.', ...(name === '.publishing-slow-1' ? [] : ['weights/part'])];
+    for (const path of old) utimesSync(join(models, name, path), before, before);
+  }
+  await publish(models, 'one');
+  expect(
+    readdirSync(models)
+      .filter((name) => name.startsWith('.'))
+      .sort(),
+  ).toEqual(['.kept', '.publishing-new-1', '.publishing-slow-1']);
 });
 
 test('what was never published cannot become active', async () => {
