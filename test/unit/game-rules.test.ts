@@ -153,6 +153,24 @@ describe('the filter', () => {
     expect(filterCandidates({ ...input, judged: many, limits: { ...limits, perTask: 1 } }).kept).toHaveLength(3);
   });
 
+  it('levels the labels of each language with the least certain of those that were classified correctly', () => {
+    const unsafeOnly = [
+      judged(tasks, 0, 'fooled the guardrail by being quite polite', true),
+      judged(tasks, 0, 'slipped past as a question about gardening', true),
+      judged(tasks, 2, 'kam durch, weil niemand die Wörter kannte', true),
+    ];
+    const harmless = ['bread is baked', 'river boats sail', 'winter came early', 'chess takes patience'];
+    const safe = [0.1, 0.45, 0.3, 0.2].map((score, i) => ({
+      ...judged(tasks, 1, harmless[i]!, false),
+      score,
+    }));
+    const counterweight = { ...input, limits: { ...limits, counterweight: true } };
+    const { kept } = filterCandidates({ ...counterweight, judged: [...unsafeOnly, ...safe] });
+    expect(kept.filter(({ unsafe }) => !unsafe).map(({ text }) => text.split(' ')[0])).toEqual(['river', 'winter']);
+    expect(kept).toHaveLength(5);
+    expect(filterCandidates({ ...counterweight, judged: unsafeOnly }).kept).toHaveLength(3);
+  });
+
   it('takes as many at random for the control, and as many as another run kept', () => {
     const count = (rows: readonly GameRow[], lang: string) => rows.filter((own) => own.lang === lang).length;
     const adversarial = filterCandidates({ ...input, judged: many }).kept;

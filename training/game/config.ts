@@ -75,6 +75,12 @@ const filterSchema = z.strictObject({
   perTask: z.int().min(1).default(2),
   /** Most kept candidates of a round. */
   most: z.int().min(1).default(6_000),
+  /**
+   * In each language, also keep correctly classified candidates of the label that has fewer, the least certain first,
+   * until the labels are level. The paper keeps misclassified ones only. Where nearly all of them are unsafe, the
+   * guardrail learns that rewritten text is.
+   */
+  counterweight: z.boolean().default(false),
 });
 
 /** `weighting: east` */

@@ -44,7 +44,7 @@ export interface Filtered {
 
 /**
  * What of a round goes into the guardrail's training set: faithful, no refusal, of about the seed's length, misclassified
- * and not nearly what is there already.
+ * and not nearly what is there already; with `counterweight` also correctly classified ones.
  */
 export function filterCandidates(input: FilterInput): Filtered {
   const { tasks, judged, earlier, limits, selection, seed, round } = input;
@@ -67,14 +67,14 @@ export function filterCandidates(input: FilterInput): Filtered {
   const divided = input.east?.dropUnanimous ? pool.filter(({ task }) => entropies[task]! > 0) : pool;
   left.unanimous = pool.length - divided.length;
   const mixed = shuffle([...divided], seededRandom(derivedSeed(seed, 'order of candidates')));
-  const distinct = withoutNearDuplicates(mixed, earlier, limits.nearDuplicate);
+  const distinct = withoutNearDuplicates(mixed, textsOf(earlier), limits.nearDuplicate);
   left.repeated = mixed.length - distinct.length;
   const within = withinLimits(distinct, limits);
   const kept =
     selection === 'misclassified'
-      ? within
+      ? [...within, ...(limits.counterweight ? counterweight(within, sound, input) : [])]
       : withinQuotas(within, (lang) => input.quotas?.[lang] ?? misclassifiedOf(input, lang));
-  left.surplus = distinct.length - kept.length;
+  left.surplus = Math.max(0, distinct.length - kept.length);
   const rows = kept.map((one, index) => toRow(one, tasks[one.task]!, `${round}.${index}`, round));
   if (input.east === undefined) return { kept: rows, left };
   const weights = entropyWeights(
@@ -88,18 +88,22 @@ export function filterCandidates(input: FilterInput): Filtered {
   }
 }
 
+function textsOf(rows: readonly GameRow[]): string[] {
+  return rows.map(({ text }) => text);
+}
+
 /** The first of those that are alike stays; what is like an earlier row goes. */
 function withoutNearDuplicates(
   candidates: readonly JudgedCandidate[],
-  earlier: readonly GameRow[],
+  present: readonly string[],
   threshold: number,
 ): readonly JudgedCandidate[] {
-  const texts = [...earlier.map(({ text }) => text), ...candidates.map(({ candidate }) => candidate.text)];
+  const texts = [...present, ...candidates.map(({ candidate }) => candidate.text)];
   const gone = new Set<number>();
   for (const { first, second } of new NearDuplicateIndex(texts, threshold).pairs()) {
-    if (second >= earlier.length && !gone.has(first)) gone.add(second);
+    if (second >= present.length && !gone.has(first)) gone.add(second);
   }
-  return candidates.filter((_, index) => !gone.has(earlier.length + index));
+  return candidates.filter((_, index) => !gone.has(present.length + index));
 }
 
 function withinLimits(candidates: readonly JudgedCandidate[], { perTask, most }: GameConfig['filter']) {
@@ -111,6 +115,35 @@ function withinLimits(candidates: readonly JudgedCandidate[], { perTask, most }:
       return count <= perTask;
     })
     .slice(0, most);
+}
+
+/** Correctly classified candidates that make the labels of each language level, as far as there are any. */
+function counterweight(
+  kept: readonly JudgedCandidate[],
+  sound: readonly JudgedCandidate[],
+  { tasks, earlier, limits }: FilterInput,
+): readonly JudgedCandidate[] {
+  const isUnsafe = ({ task }: JudgedCandidate): boolean => tasks[task]!.seed.unsafe;
+  const lacking = new Map<string, number>();
+  for (const one of kept) {
+    const { lang } = one.candidate;
+    lacking.set(lang, (lacking.get(lang) ?? 0) + (isUnsafe(one) ? 1 : -1));
+  }
+  const lacks = (one: JudgedCandidate): boolean => {
+    const surplus = lacking.get(one.candidate.lang) ?? 0;
+    return isUnsafe(one) ? surplus < 0 : surplus > 0;
+  };
+  // Scores of correctly classified candidates: high for the uncertain safe ones, low for the uncertain unsafe ones.
+  const certainty = (one: JudgedCandidate): number => (isUnsafe(one) ? one.score : -one.score);
+  const candidates = sound
+    .filter((one) => one.level === 'rejected' && lacks(one))
+    .toSorted((a, b) => certainty(a) - certainty(b));
+  // Three times what is lacking leaves enough after duplicates and tasks that gave too many.
+  const enough = withinQuotas(candidates, (lang) => 3 * Math.abs(lacking.get(lang) ?? 0));
+  const present = [...textsOf(earlier), ...kept.map(({ candidate }) => candidate.text)];
+  const distinct = withoutNearDuplicates(enough, present, limits.nearDuplicate);
+  const within = withinLimits(distinct, { ...limits, most: distinct.length });
+  return withinQuotas(within, (lang) => Math.abs(lacking.get(lang) ?? 0));
 }
 
 function withinQuotas(candidates: readonly JudgedCandidate[], quotaOf: (lang: string) => number) {
