@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createSaliency } from '../../bench/saliency.ts';
 import { encodeWindows } from '../../src/checkpoint/encode.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { guardrailConfigSchema } from '../../training/guardrail/config.ts';
@@ -62,6 +63,8 @@ test('a merged checkpoint scores with the mean of its members and is calibrated 
   const figures = await merge('merged');
   expect(figures.auprc_int8).toBeGreaterThan(0.95);
   const manifest = JSON.parse(readFileSync(join(models, 'merged', 'manifest.json'), 'utf8'));
+  expect(manifest.training.member_configs).toMatchObject([{ seed: 1 }, { seed: 2 }]);
+  expect(readFileSync(join(models, 'merged', 'README.md'), 'utf8')).toContain('the mean of 2 encoders');
   expect(manifest.architecture.encoders).toMatchObject([{ layers: 1 }, { layers: 0 }]);
 
   const text = 'the old friend sings zorbat near a green river';
@@ -76,6 +79,30 @@ test('a merged checkpoint scores with the mean of its members and is calibrated 
   const lift = evidence(mean) - Math.max(...mean);
   const merged = await logits('merged', text);
   for (const [c, value] of mean.entries()) expect(merged[c]).toBeCloseTo(value + lift, 1);
+});
+
+test("what a merged checkpoint's tokens carry adds up to what its logit gains", async () => {
+  await merge('explained');
+  const checkpoint = await loadCheckpoint(join(models, 'explained'), FIXTURE_LOAD_OPTIONS);
+  onTestFinished(() => checkpoint.close());
+  const saliency = await createSaliency(join(models, 'explained'), checkpoint.manifest);
+  onTestFinished(() => saliency.release());
+  const label = checkpoint.manifest.labels.indexOf('hate');
+  // Completeness (arXiv 1703.01365, proposition 1) between texts with the same number of tokens, whose zeros are the same.
+  const texts = ['the friend sings zorbat near a river', 'the friend sings apple near a river'];
+  const measured = await Promise.all(
+    texts.map(async (text) => {
+      const [window] = encodeWindows(checkpoint, checkpoint.tokenizer.encode(text)) as [Int32Array];
+      const carried = await saliency.attribute(window, label, 256);
+      const [logit] = (await logits('explained', text)).slice(label);
+      return { tokens: window.length, sum: carried.reduce((total, value) => total + value), logit: logit! };
+    }),
+  );
+  const [unsafe, safe] = measured as [(typeof measured)[0], (typeof measured)[0]];
+  expect(unsafe.tokens).toBe(safe.tokens);
+  expect(unsafe.logit - safe.logit).toBeGreaterThan(2);
+  console.log(JSON.stringify(measured));
+  expect(unsafe.sum - safe.sum).toBeCloseTo(unsafe.logit - safe.logit, 1);
 });
 
 test('runs that do not fit together are refused by name', async () => {

@@ -50,6 +50,7 @@ export async function mergeGuardrails(options: MergeOptions): Promise<HeldOutFig
     config: first.config,
     tokenizerJson: first.tokenizerJson,
     members: runs.map(({ member }) => member),
+    memberConfigs: runs.map(({ config }) => config),
     minutes: sum(runs.map(({ minutes }) => minutes)),
     steps: sum(runs.map(({ steps }) => steps)),
   });

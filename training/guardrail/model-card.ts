@@ -10,7 +10,7 @@ export function modelCard(manifest: ManifestWithoutFiles, figures: HeldOutFigure
   return `# ${id}
 
 A ${architecture.kind} with ${(architecture.parameters / 1e6).toFixed(1)} million parameters, trained from scratch by
-\`npm run train -- guardrail\`. It reads up to ${max_tokens} tokens at once; the server scores longer texts in windows.
+${origin(architecture)}. It reads up to ${max_tokens} tokens at once; the server scores longer texts in windows.
 
 Languages with enough training rows to be claimed: ${languages.join(', ')}.
 
@@ -34,4 +34,10 @@ ${data.join('\n')}
 
 Seed ${training.seed}, settings in \`manifest.json\`.
 `;
+}
+
+function origin(architecture: ManifestWithoutFiles['architecture']): string {
+  const encoders = architecture['encoders'] as readonly unknown[] | undefined;
+  if (encoders === undefined) return '`npm run train -- guardrail`';
+  return `\`npm run train -- guardrail\`: the mean of ${encoders.length} encoders that \`npm run train -- merge\` joined`;
 }

@@ -35,6 +35,8 @@ export interface PublishInput {
   readonly languages: readonly string[];
   readonly minutes: number;
   readonly steps: number;
+  /** Settings of every member where there are several. */
+  readonly memberConfigs?: readonly GuardrailConfig[];
   /** Where a game published it: the checkpoint before, the number of rounds, and what identifies the run. */
   readonly game?: { readonly parent: string | null; readonly rounds: number; readonly run: string };
 }
@@ -88,6 +90,7 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
       seed: config.seed,
       rounds: input.game?.rounds ?? 0,
       config: { ...config },
+      ...(input.memberConfigs === undefined ? {} : { member_configs: input.memberConfigs }),
       data: input.sources.map((source) => ({ ...source })),
       minutes: input.minutes,
       steps: input.steps,
