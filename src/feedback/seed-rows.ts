@@ -1,5 +1,5 @@
 import { CATEGORIES, type Category, type PerCategory } from '../taxonomy.ts';
-import { canonicalLanguage, type DetectLanguage, loadLanguageDetector } from '../text/language.ts';
+import { canonicalLanguage, type DetectLanguage, loadSureLanguageDetector } from '../text/language.ts';
 import type { StoredFeedback } from './entry.ts';
 
 /** A row as training/seeds has them. */
@@ -15,21 +15,30 @@ export interface SeedRow {
 /** All control characters but line feed and tab, what stands for broken UTF-8, and half characters. */
 const DAMAGED = /(?![\n\t])\p{Cc}|\uFFFD|\p{Cs}/gu;
 
+/** Why there is no row: nothing is left of the text, or nobody can tell its language. */
+export type LeftOut = 'no_text' | 'no_language';
+
 /** With the identifier of languages that the server has. */
-export async function loadSeedWriter() {
-  return createSeedWriter(await loadLanguageDetector());
+export async function loadSeedWriter(otherwise: string | undefined) {
+  return createSeedWriter(await loadSureLanguageDetector(), otherwise);
 }
 
 /**
  * Turns feedback into rows of the seed corpus, in the order it is given. Numbers count within a language, category and
- * label; languages that nobody named are told by `detect`. Undefined for a text of which nothing is left.
+ * label. Languages that nobody named are told by `detect`.
+ *
+ * @param otherwise the language of what has none with a code of two letters. Without it such texts are left out.
  */
-export function createSeedWriter(detect: DetectLanguage): (feedback: StoredFeedback) => SeedRow | undefined {
+export function createSeedWriter(
+  detect: DetectLanguage,
+  otherwise?: string,
+): (feedback: StoredFeedback) => SeedRow | LeftOut {
   const numbers = new Map<string, number>();
   return ({ text: stored, lang: named, unsafe, categories, kind, scores }) => {
     const text = (stored ?? '').replaceAll('\r\n', '\n').replace(DAMAGED, '').trim();
-    if (text === '') return undefined;
-    const lang = toSeedLanguage(named === null ? detect(text) : canonicalLanguage(named));
+    if (text === '') return 'no_text';
+    const lang = toSeedLanguage(named === null ? detect(text) : canonicalLanguage(named)) ?? otherwise;
+    if (lang === undefined) return 'no_language';
     const home = unsafe ? (categories[0] as Category) : (topCategory(scores ?? {}) ?? CATEGORIES[0]);
     const label = unsafe ? 'u' : 's';
     const cell = `${lang}-${home}-${label}`;
@@ -40,9 +49,9 @@ export function createSeedWriter(detect: DetectLanguage): (feedback: StoredFeedb
   };
 }
 
-/** `und` where there is no code of two letters; to training that is a language too. */
-function toSeedLanguage(code: string | undefined): string {
-  return code !== undefined && /^[a-z]{2}$/.test(code) ? code : 'und';
+/** The corpus knows languages by two letters only. */
+function toSeedLanguage(code: string | undefined): string | undefined {
+  return code !== undefined && /^[a-z]{2}$/.test(code) ? code : undefined;
 }
 
 /** The category of the highest score: what a text was taken for. */

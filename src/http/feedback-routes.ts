@@ -2,6 +2,7 @@ import { DuoguardError } from '../errors.ts';
 import type { StoredFeedback } from '../feedback/entry.ts';
 import type { FeedbackService } from '../feedback/feedback-service.ts';
 import type { RecentTexts } from '../feedback/recent-texts.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Authorize, Scope } from './api-keys.ts';
 import { readJson } from './body.ts';
@@ -22,6 +23,7 @@ export interface FeedbackDependencies {
   readonly lifecycle: Lifecycle;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  readonly logger: Logger;
 }
 
 /** Whatever the server takes elsewhere: the longest text is far below it. */
@@ -78,7 +80,7 @@ export function createFeedbackRoutes(dependencies: FeedbackDependencies): Format
   });
 
   const exported = guarded(['admin'], (service, exchange, deadline) =>
-    exportAnswer(service, exchange, deadline, limits),
+    exportAnswer(service, exchange, deadline, dependencies),
   );
 
   return [

@@ -22,6 +22,8 @@ export interface Metrics {
   /** What would have been right, or that it was known already. */
   recordFeedback(kind: 'unsafe' | 'safe' | 'duplicate'): void;
   recordFeedbackDeleted(reason: 'request' | 'retention', rows: number): void;
+  /** Became a row of an export, or why not. */
+  recordFeedbackExported(result: 'row' | 'no_text' | 'no_language', rows: number): void;
   /** Sequences whose scores were remembered, and those that were not. */
   recordCacheLookup(hits: number, misses: number): void;
   checkpointServing(checkpoint: { readonly id: string; readonly sha256: string }): void;
@@ -121,6 +123,7 @@ export function createMetrics(): Metrics {
     'category',
   ]);
   const feedback = counter('feedback_total', 'Feedback taken, by the right label.', ['kind']);
+  const feedbackExported = counter('feedback_exported_total', 'Feedback in exports, by what became of it.', ['result']);
   const feedbackDeleted = counter('feedback_deleted_total', 'Feedback deleted, by reason.', ['reason']);
   const auditLost = counter('audit_lines_lost_total', 'Lines of the audit log that could not be written.');
   const cacheHits = counter('cache_hits_total', 'Sequences whose scores were remembered.');
@@ -187,6 +190,7 @@ export function createMetrics(): Metrics {
     recordRateLimited: (limit) => rateLimited.inc({ limit }),
     recordAuditLost: (lines) => auditLost.inc(lines),
     recordFeedback: (kind) => feedback.inc({ kind }),
+    recordFeedbackExported: (result, rows) => feedbackExported.inc({ result }, rows),
     recordFeedbackDeleted: (reason, rows) => feedbackDeleted.inc({ reason }, rows),
     recordCacheLookup(hits, misses) {
       cacheHits.inc(hits);

@@ -256,6 +256,23 @@ describe('GET /v1/feedback/export', () => {
     expect(read).toBe(115);
   });
 
+  it('leaves out and counts what has no language, unless it is told one', async () => {
+    const under = start();
+    for (const text of ['a text 22', 'How do I end a process that hangs?']) await under.say({ text, unsafe: false });
+    const read = async (query: string) => {
+      const lines = (await (await under.admin(`/v1/feedback/export${query}`)).text()).trimEnd().split('\n');
+      return lines.map((line) => (JSON.parse(line) as { id: string }).id);
+    };
+    expect(await read('')).toEqual(['en-violent_crimes-0001-s']);
+    const counted = (result: string) => `guardrail_feedback_exported_total{result="${result}"} 1`;
+    const metrics = await under.metrics.render();
+    expect(metrics).toContain(counted('row'));
+    expect(metrics).toContain(counted('no_language'));
+    expect(await read('?lang=de')).toEqual(['de-violent_crimes-0001-s', 'en-violent_crimes-0001-s']);
+    const wrong = await under.admin('/v1/feedback/export?lang=und');
+    expect(await errorOf(wrong)).toMatchObject({ code: 'invalid_request', param: 'lang' });
+  });
+
   it('answers HEAD without leaving a request in flight', async () => {
     const under = start();
     await under.say(SAFE);

@@ -33,7 +33,7 @@ describe('feedback as rows of the seed corpus', () => {
         const ids = new Set<string>();
         for (const entry of many) {
           const row = toRow(stored({ ...entry, unsafe: entry.categories.length > 0 }));
-          if (row === undefined) continue;
+          if (typeof row === 'string') continue;
           expect(parseSeed(JSON.stringify(row), row.lang)).toEqual(row);
           expect(ids).not.toContain(row.id);
           ids.add(row.id);
@@ -43,24 +43,35 @@ describe('feedback as rows of the seed corpus', () => {
   });
 
   it('numbers within language, category and label, and files a safe text where it was taken for something', () => {
-    const toRow = createSeedWriter(() => undefined);
+    const toRow = createSeedWriter(() => 'fr');
     const rows = [
       stored({ text: 'a', scores: { privacy: 0.2, hate: 0.9 } }),
       stored({ text: 'b', scores: { hate: 0.7 } }),
       stored({ text: 'c', unsafe: true, categories: ['hate', 'violent_crimes'] }),
       stored({ text: 'd', lang: null }),
-    ].map((entry) => toRow(entry)?.id);
-    expect(rows).toEqual(['en-hate-0001-s', 'en-hate-0002-s', 'en-hate-0001-u', 'und-violent_crimes-0001-s']);
+    ].map((entry) => toRow(entry));
+    const ids = ['en-hate-0001-s', 'en-hate-0002-s', 'en-hate-0001-u', 'fr-violent_crimes-0001-s'];
+    expect(rows).toMatchObject(ids.map((id) => ({ id })));
   });
 
   it('leaves out a text of which nothing is left', () => {
-    expect(createSeedWriter(() => 'en')(stored({ text: ' \u0000\ufffd ' }))).toBeUndefined();
+    expect(createSeedWriter(() => 'en')(stored({ text: ' \u0000\ufffd ' }))).toBe('no_text');
   });
 
   it('tells the language when nobody named it', async () => {
-    const toRow = await loadSeedWriter();
+    const toRow = await loadSeedWriter(undefined);
     const text = 'Wie kann ich meine Festplatte sicher löschen, bevor ich den Rechner verkaufe?';
-    expect(toRow(stored({ text, lang: null }))?.lang).toBe('de');
+    expect(toRow(stored({ text, lang: null }))).toMatchObject({ lang: 'de' });
+  });
+
+  it.each([
+    ['a text 22', null],
+    ['12345', null],
+    ['как дела', null],
+    ['Ano ang ginagawa mo ngayong gabi?', 'fil'],
+  ])('leaves %j with the language %j out, or files it under the one that is asked for', async (text, lang) => {
+    expect((await loadSeedWriter(undefined))(stored({ text, lang }))).toBe('no_language');
+    expect((await loadSeedWriter('pt'))(stored({ text, lang }))).toMatchObject({ lang: 'pt', text });
   });
 });
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalLanguage, loadLanguageDetector } from '../../src/text/language.ts';
+import { canonicalLanguage, loadLanguageDetector, loadSureLanguageDetector } from '../../src/text/language.ts';
 
 const seeds = new URL('../../training/seeds/', import.meta.url);
 const languages = readdirSync(seeds)
@@ -42,6 +42,16 @@ describe('the language of a text', () => {
         expect(detect(text) ?? 'none').toMatch(/^[a-z]{2,4}$/);
       }),
     );
+  });
+
+  it('is rarely wrong, of whatever length, for those who ask for sure ones', async () => {
+    const detect = await loadSureLanguageDetector();
+    const texts = languages.flatMap((language) => textsOf(language).map((text) => [language, text] as const));
+    const told = texts.map(([language, text]) => [language, detect(text)] as const).filter(([, tells]) => tells);
+    const wrong = told.filter(([language, tells]) => tells !== language);
+    expect(told.length / texts.length).toBeGreaterThan(0.95);
+    expect(wrong.length / told.length).toBeLessThan(0.01);
+    for (const [, text] of texts) expect(detect(text.slice(0, 3))).toBeUndefined();
   });
 
   it.each([
