@@ -5,8 +5,10 @@ import type { Manifest } from '../src/checkpoint/manifest.ts';
 import { gradients } from '../training/graph/autodiff.ts';
 import { Graph } from '../training/graph/graph.ts';
 import { toOnnx } from '../training/graph/lower.ts';
-import { add, mul, reduceLogSumExp, reduceMax, reduceSum, sub } from '../training/graph/ops.ts';
-import { GraphSession, toTensor } from '../training/graph/session.ts';
+import { mul, reduceSum } from '../training/graph/ops.ts';
+import { type Feeds, GraphSession, toTensor } from '../training/graph/session.ts';
+import type { Tensor } from '../training/graph/tensor.ts';
+import { jointLogits, memberPrefix } from '../training/guardrail/serving-model.ts';
 import { EMBEDDING, type EncoderConfig, encoderLogits } from '../training/models/encoder.ts';
 import { ngramBuckets } from '../training/models/ngram-hash.ts';
 import { Scope } from '../training/models/scope.ts';
@@ -14,7 +16,8 @@ import { Scope } from '../training/models/scope.ts';
 /**
  * What each token adds to a category, by the gradient of its logit through the training engine: gradient x input
  * (Shrikumar et al., arXiv 1605.01713) with one step, integrated gradients (Sundararajan et al., arXiv 1703.01365, eq. 1)
- * from the zero vector with more. The weights are read from the served model; int8 ones are turned back into floats.
+ * from the zero vector with more. A merged model's members add up, each with its share of the mean. The weights are read
+ * from the served model; int8 ones are turned back into floats.
  */
 export interface Saliency {
   /** [T] for `ids` [T]; sums a token's row with those of its n-grams. `steps`: points on the way from zero, run as one batch. */
@@ -23,64 +26,88 @@ export interface Saliency {
 }
 
 export async function createSaliency(directory: string, manifest: Manifest): Promise<Saliency> {
-  const config = (manifest.architecture as unknown as { encoder: EncoderConfig }).encoder;
+  const configs = encodersOf(manifest);
+  const { outputs } = configs[0] as EncoderConfig;
   const weights = readWeights(join(directory, manifest.model));
   const graph = new Graph();
-  const embedded = graph.input('embedded', 'float32', ['B', 'T', config.embedding]);
   const mask = graph.input('attention_mask', 'int32', ['B', 'T']);
-  const chosen = graph.input('chosen', 'float32', ['B', config.outputs]);
-  const raw = encoderLogits(new Scope(graph), embedded, mask, config);
-  const logits = add(raw, sub(reduceLogSumExp(raw, [1], true), reduceMax(raw, [1], true)));
-  const [slope] = gradients(graph, reduceSum(mul(logits, chosen), [0, 1]), [embedded]);
+  const chosen = graph.input('chosen', 'float32', ['B', outputs]);
+  const embedded = configs.map(({ embedding }, m) => graph.input(`embedded${m}`, 'float32', ['B', 'T', embedding]));
+  const logits = configs.map((config, m) =>
+    encoderLogits(new Scope(graph, 0, memberPrefix(m)), embedded[m] as Tensor, mask, config),
+  );
+  // A member's share of the mean is in its slope.
+  const slopes = gradients(graph, reduceSum(mul(jointLogits(logits), chosen), [0, 1]), embedded);
   const parameters = new Map(graph.parameters.map(({ tensor: { name } }) => [name, weights.values(name)]));
   const session = await GraphSession.create(
-    toOnnx(graph, { outputs: { slope: slope as NonNullable<typeof slope> }, parameters }),
+    toOnnx(graph, {
+      outputs: Object.fromEntries(slopes.map((slope, m) => [`slope${m}`, slope as Tensor])),
+      parameters,
+    }),
     { threads: 1 },
   );
-  const width = config.embedding;
 
   /** [T, E] */
-  function embed(ids: Int32Array): Float32Array {
-    const buckets = ngramBuckets(ids, config.ngrams);
-    const orders = config.ngrams.orders.length;
-    const out = new Float32Array(ids.length * width);
+  function embed(ids: Int32Array, { vocabSize, ngrams, embedding }: EncoderConfig, table: string): Float32Array {
+    const buckets = ngramBuckets(ids, ngrams);
+    const orders = ngrams.orders.length;
+    const out = new Float32Array(ids.length * embedding);
     for (const [t, id] of ids.entries()) {
-      const position = out.subarray(t * width, (t + 1) * width);
-      weights.addRow(EMBEDDING, id, position);
-      for (let n = 0; n < orders; n++) {
-        weights.addRow(EMBEDDING, config.vocabSize + (buckets[t * orders + n] as number), position);
-      }
+      const position = out.subarray(t * embedding, (t + 1) * embedding);
+      weights.addRow(table, id, position);
+      for (let n = 0; n < orders; n++) weights.addRow(table, vocabSize + (buckets[t * orders + n] as number), position);
     }
     return out;
   }
 
   return {
     async attribute(ids, label, steps) {
-      const whole = embed(ids);
-      const batch = new Float32Array(steps * whole.length);
-      for (let step = 0; step < steps; step++) {
-        // The middle of each part of the way; with one step the text itself.
-        const share = steps === 1 ? 1 : (step + 0.5) / steps;
-        for (let i = 0; i < whole.length; i++) batch[step * whole.length + i] = share * (whole[i] as number);
-      }
-      const choice = new Float32Array(steps * config.outputs);
-      for (let step = 0; step < steps; step++) choice[step * config.outputs + label] = 1 / steps;
-      const outputs = await session.evaluate({
-        embedded: toTensor(batch, [steps, ids.length, width]),
+      const texts = configs.map((config, m) => embed(ids, config, memberPrefix(m) + EMBEDDING));
+      const feeds: Feeds = {
         attention_mask: toTensor(new Int32Array(steps * ids.length).fill(1), [steps, ids.length]),
-        chosen: toTensor(choice, [steps, config.outputs]),
-      });
-      const gradient = outputs['slope']?.data as Float32Array;
+        chosen: toTensor(choice(label, outputs, steps), [steps, outputs]),
+      };
+      for (const [m, text] of texts.entries()) {
+        feeds[`embedded${m}`] = toTensor(wayFromZero(text, steps), [steps, ids.length, text.length / ids.length]);
+      }
+      const found = await session.evaluate(feeds);
       const result = new Float32Array(ids.length);
-      for (let i = 0; i < gradient.length; i++) {
-        const at = i % whole.length;
-        const token = Math.floor(at / width);
-        result[token] = (result[token] as number) + (gradient[i] as number) * (whole[at] as number);
+      for (const [m, text] of texts.entries()) {
+        const slope = found[`slope${m}`]?.data as Float32Array;
+        for (let i = 0; i < slope.length; i++) {
+          const at = i % text.length;
+          const token = Math.floor((at * ids.length) / text.length);
+          result[token] = (result[token] as number) + (slope[i] as number) * (text[at] as number);
+        }
       }
       return result;
     },
     release: () => session.release(),
   };
+}
+
+function encodersOf({ architecture }: Manifest): readonly EncoderConfig[] {
+  const { encoder, encoders } = architecture as { encoder?: EncoderConfig; encoders?: readonly EncoderConfig[] };
+  const found = encoders ?? (encoder && [encoder]);
+  if (!found) throw new Error(`a model of kind ${architecture.kind} is not one of our own`);
+  return found;
+}
+
+/** [steps, T, E] for a text [T, E]: the middle of each part of the way; with one step the text itself. */
+function wayFromZero(text: Float32Array, steps: number): Float32Array {
+  const way = new Float32Array(steps * text.length);
+  for (let step = 0; step < steps; step++) {
+    const share = steps === 1 ? 1 : (step + 0.5) / steps;
+    for (let i = 0; i < text.length; i++) way[step * text.length + i] = share * (text[i] as number);
+  }
+  return way;
+}
+
+/** [steps, C]: the label's logit, averaged over the steps. */
+function choice(label: number, outputs: number, steps: number): Float32Array {
+  const chosen = new Float32Array(steps * outputs);
+  for (let step = 0; step < steps; step++) chosen[step * outputs + label] = 1 / steps;
+  return chosen;
 }
 
 // Field numbers of onnx.proto; only what is read.
@@ -110,7 +137,7 @@ function readWeights(path: string) {
     if (!quantized || !scales) throw new Error(`${path} has no ${name}: it is not one of our own models`);
     // One scale per row of the table, per column of anything else.
     const perScale = quantized.length / scales.length;
-    const scaleOf = (i: number) => (name === EMBEDDING ? Math.floor(i / perScale) : i % scales.length);
+    const scaleOf = (i: number) => (name.endsWith(EMBEDDING) ? Math.floor(i / perScale) : i % scales.length);
     return Float32Array.from(new Int8Array(quantized.buffer), (value, i) => value * (scales[scaleOf(i)] as number));
   };
   const known = new Map<string, Float32Array>();
