@@ -55,12 +55,14 @@ export function serveCheckpoints(
   let store: ServedStore | undefined;
   let watcher: ReturnType<typeof watchCheckpoints> | undefined;
 
+  /** What only the store has is fetched first, and stays until `use` has loaded it. */
+  const fetched = (id: string, use: () => Promise<void>) => (store === undefined ? use() : store.fetch(id, use));
+
   async function startTrial(id: string, kind: 'shadow' | 'canary', share = config.trial_share_percent / 100) {
     if (registry.active?.id === id) {
       throw new DuoguardError('checkpoint_busy', { message: 'The checkpoint serves already.' });
     }
-    await store?.fetch(id);
-    await trials.start(id, kind, share);
+    await fetched(id, () => trials.start(id, kind, share));
     logger.info({ checkpoint: id, kind, share }, 'checkpoint on trial');
   }
 
@@ -74,10 +76,7 @@ export function serveCheckpoints(
           checkpoints: await listCheckpoints(catalogue),
         };
       },
-      async activate(id) {
-        await store?.fetch(id);
-        await manager.activate(id);
-      },
+      activate: (id) => fetched(id, () => manager.activate(id)),
       async rollback(id) {
         if (!trials.stop(id)) await manager.rollback(id);
       },

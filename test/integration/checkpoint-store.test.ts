@@ -134,6 +134,49 @@ describe.each([
   });
 });
 
+describe('a checkpoint that somebody asked for', () => {
+  async function keepsNothing() {
+    const models = temporaryDirectory();
+    for (const id of ['active', 'asked', 'other']) await add(models, id, 1000);
+    await setActive(models, 'active');
+    const server = await serveFiles(models);
+    const under = await mirrorOf(server, { keep: 0 });
+    await under.mirror.look();
+    return under;
+  }
+
+  test('is not removed before it is loaded, by however many', async () => {
+    const { mirror, here } = await keepsNothing();
+    await mirror.fetch('asked', async () => {
+      await mirror.fetch('asked', async () => {});
+      await mirror.look();
+      expect(here()).toEqual(['active', 'asked']);
+    });
+    await mirror.look();
+    expect(here()).toEqual(['active']);
+  });
+
+  test('is not held by one that failed', async () => {
+    const { mirror, here } = await keepsNothing();
+    await expect(mirror.fetch('asked', () => Promise.reject(new Error('refused')))).rejects.toThrow('refused');
+    await mirror.look();
+    expect(here()).toEqual(['active']);
+  });
+
+  test('is whole, whenever it is asked for while it is being removed', async () => {
+    const { mirror, root, here } = await keepsNothing();
+    for (let turns = 0; turns < 40; turns++) {
+      await mirror.fetch('other');
+      await mirror.fetch('asked');
+      const looking = mirror.look();
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await mirror.fetch('asked', () => looking.then(() => expectSound(join(root, 'asked'))));
+      await mirror.look();
+      expect(here()).toEqual(['active']);
+    }
+  });
+});
+
 /** A store over HTTP with one checkpoint, which `damage` may change before it is handed out. */
 async function storeWith(damage: (directory: string) => void = () => {}, reindex = true) {
   const models = temporaryDirectory();

@@ -51,8 +51,11 @@ export interface StoreMirror {
   /** What the index named when it was last read. */
   readonly listed: readonly StoreEntry[];
   readonly downloading: string | undefined;
-  /** Resolves when the checkpoint is here, at once if it is already. Throws `checkpoint_not_found` and what downloading throws. */
-  fetch(id: string): Promise<void>;
+  /**
+   * Calls `use` when the checkpoint is here, at once if it is already, and keeps it until that is over. Throws
+   * `checkpoint_not_found`, and what downloading and `use` throw.
+   */
+  fetch(id: string, use?: () => Promise<void>): Promise<void>;
   /** Reads the index and does what it asks for. Throws when that fails. */
   look(): Promise<void>;
   /** Looks again and again, less often while that fails. */
@@ -76,6 +79,10 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
   let downloading: string | undefined;
   /** The manifest of what was refused, by id, and when: another one is worth another try. */
   const refused = new Map<string, { readonly manifest: string; readonly at: number }>();
+  /** How many calls of `fetch` need a checkpoint, by id. */
+  const held = new Map<string, number>();
+  /** While a checkpoint is moved away it looks as if it were still here. */
+  let removing: Promise<void> | undefined;
   /** Downloads wait for each other. */
   let tail: Promise<unknown> = Promise.resolve();
   let polling: Promise<void> | undefined;
@@ -171,17 +178,34 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
     return failure;
   }
 
+  function isIdle(id: string): boolean {
+    const inUse = [...options.inUse(), index.active, memory.followed, downloading];
+    return !held.has(id) && !inUse.includes(id);
+  }
+
   async function removeOld(): Promise<void> {
-    const inUse = new Set([...options.inUse(), index.active, memory.followed, downloading]);
-    const idle = memory.downloaded.filter((id) => !inUse.has(id));
+    const idle = memory.downloaded.filter(isIdle);
     for (const id of idle.slice(0, Math.max(0, idle.length - options.keep))) {
+      // Somebody may have come to need it while another was removed.
+      if (!isIdle(id)) continue;
       const aside = join(modelsDir, `.removed-${randomUUID()}`);
-      await rename(join(modelsDir, id), aside).catch(() => {});
-      await rm(aside, { recursive: true, force: true });
+      removing = rename(join(modelsDir, id), aside).catch(() => {});
+      await removing;
       memory.downloaded = memory.downloaded.filter((other) => other !== id);
       observer.removed?.(id);
       await writeMemory(memoryPath, memory);
+      await rm(aside, { recursive: true, force: true });
     }
+  }
+
+  async function bringHere(id: string): Promise<void> {
+    await removing;
+    if (await isHere(id)) return;
+    const known = () => index.checkpoints.find((listed) => listed.id === id);
+    if (known() === undefined) await readIndex();
+    const entry = known();
+    if (entry === undefined) throw new DuoguardError('checkpoint_not_found', { details: { field: 'id' } });
+    await fetchListed(entry, true);
   }
 
   async function look(): Promise<void> {
@@ -212,13 +236,16 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
       return downloading;
     },
 
-    async fetch(id) {
-      if (await isHere(id)) return;
-      const known = () => index.checkpoints.find((listed) => listed.id === id);
-      if (known() === undefined) await readIndex();
-      const entry = known();
-      if (entry === undefined) throw new DuoguardError('checkpoint_not_found', { details: { field: 'id' } });
-      await fetchListed(entry, true);
+    async fetch(id, use) {
+      held.set(id, (held.get(id) ?? 0) + 1);
+      try {
+        await bringHere(id);
+        await use?.();
+      } finally {
+        const others = (held.get(id) as number) - 1;
+        if (others === 0) held.delete(id);
+        else held.set(id, others);
+      }
     },
 
     look,
