@@ -81,27 +81,26 @@ test('a merged checkpoint scores with the mean of its members and is calibrated 
   for (const [c, value] of mean.entries()) expect(merged[c]).toBeCloseTo(value + lift, 1);
 });
 
-test("what a merged checkpoint's tokens carry adds up to what its logit gains", async () => {
+test('what the tokens of a merged checkpoint carry adds up to what its logit gains', async () => {
   await merge('explained');
   const checkpoint = await loadCheckpoint(join(models, 'explained'), FIXTURE_LOAD_OPTIONS);
   onTestFinished(() => checkpoint.close());
   const saliency = await createSaliency(join(models, 'explained'), checkpoint.manifest);
   onTestFinished(() => saliency.release());
   const label = checkpoint.manifest.labels.indexOf('hate');
-  // Completeness (arXiv 1703.01365, proposition 1) between texts with the same number of tokens, whose zeros are the same.
-  const texts = ['the friend sings zorbat near a river', 'the friend sings apple near a river'];
-  const measured = await Promise.all(
-    texts.map(async (text) => {
-      const [window] = encodeWindows(checkpoint, checkpoint.tokenizer.encode(text)) as [Int32Array];
-      const carried = await saliency.attribute(window, label, 256);
-      const [logit] = (await logits('explained', text)).slice(label);
-      return { tokens: window.length, sum: carried.reduce((total, value) => total + value), logit: logit! };
-    }),
-  );
-  const [unsafe, safe] = measured as [(typeof measured)[0], (typeof measured)[0]];
+
+  const measure = async (text: string) => {
+    const [window] = encodeWindows(checkpoint, checkpoint.tokenizer.encode(text)) as [Int32Array];
+    // So many points because the norms bend sharply near zero.
+    const carried = await saliency.attribute(window, label, 2048);
+    const sum = carried.reduce((total, value) => total + value);
+    return { tokens: window.length, sum, logit: (await logits('explained', text))[label]! };
+  };
+  // Completeness (arXiv 1703.01365, proposition 1) between two texts of as many tokens, whose zero vectors score alike.
+  const unsafe = await measure('the friend sings zorbat near a river');
+  const safe = await measure('the friend sings apple near a river');
   expect(unsafe.tokens).toBe(safe.tokens);
   expect(unsafe.logit - safe.logit).toBeGreaterThan(2);
-  console.log(JSON.stringify(measured));
   expect(unsafe.sum - safe.sum).toBeCloseTo(unsafe.logit - safe.logit, 1);
 });
 
