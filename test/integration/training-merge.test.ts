@@ -81,11 +81,11 @@ test('a merged checkpoint scores with the mean of its members and is calibrated 
   for (const [c, value] of mean.entries()) expect(merged[c]).toBeCloseTo(value + lift, 1);
 });
 
-test('what the tokens of a merged checkpoint carry adds up to what its logit gains', async () => {
-  await merge('explained');
-  const checkpoint = await loadCheckpoint(join(models, 'explained'), FIXTURE_LOAD_OPTIONS);
+test.each(['member-0', 'explained'])('what the tokens carry adds up to what the logit of %s gains', async (id) => {
+  if (id === 'explained') await merge(id);
+  const checkpoint = await loadCheckpoint(join(models, id), FIXTURE_LOAD_OPTIONS);
   onTestFinished(() => checkpoint.close());
-  const saliency = await createSaliency(join(models, 'explained'), checkpoint.manifest);
+  const saliency = await createSaliency(join(models, id), checkpoint.manifest);
   onTestFinished(() => saliency.release());
   const label = checkpoint.manifest.labels.indexOf('hate');
 
@@ -94,7 +94,7 @@ test('what the tokens of a merged checkpoint carry adds up to what its logit gai
     // So many points because the norms bend sharply near zero.
     const carried = await saliency.attribute(window, label, 2048);
     const sum = carried.reduce((total, value) => total + value);
-    return { tokens: window.length, sum, logit: (await logits('explained', text))[label]! };
+    return { tokens: window.length, sum, logit: (await logits(id, text))[label]! };
   };
   // Completeness (arXiv 1703.01365, proposition 1) between two texts of as many tokens, whose zero vectors score alike.
   const unsafe = await measure('the friend sings zorbat near a river');
