@@ -95,6 +95,7 @@ function inventedAttack(round: number): AttackReport {
       refusals: 3,
       lengths: 120,
       classified: 14800,
+      unknown: 0,
       unanimous: 0,
       repeated: 1400,
       surplus: 2617,

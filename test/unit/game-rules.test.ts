@@ -131,6 +131,7 @@ describe('the filter', () => {
       refusals: 1,
       lengths: 1,
       classified: 1,
+      unknown: 0,
       unanimous: 0,
       repeated: 2,
       surplus: 0,
@@ -151,6 +152,16 @@ describe('the filter', () => {
     const { kept } = filterCandidates({ ...input, judged: many, limits: { ...limits, perTask: 3, most: 7 } });
     expect(kept).toHaveLength(7);
     expect(filterCandidates({ ...input, judged: many, limits: { ...limits, perTask: 1 } }).kept).toHaveLength(3);
+  });
+
+  it('leaves out rewritings of seeds that the guardrail gets wrong themselves', () => {
+    const judgedTexts = [
+      judged(tasks, 0, 'a question that the guardrail never flagged', true),
+      judged(tasks, 2, 'etwas ganz anderes, das durchkam', true),
+    ];
+    const { kept, left } = filterCandidates({ ...input, judged: judgedTexts, known: [false, true, true] });
+    expect(kept.map(({ lang }) => lang)).toEqual(['de']);
+    expect(left.unknown).toBe(1);
   });
 
   it('levels the labels of each language with the least certain of those that were classified correctly', () => {

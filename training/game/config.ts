@@ -76,6 +76,11 @@ const filterSchema = z.strictObject({
   /** Most kept candidates of a round. */
   most: z.int().min(1).default(6_000),
   /**
+   * Leaves out candidates of seeds that the guardrail gets wrong as they stand. It has learned them, so their labels are
+   * often mistaken, and rewritings that fool it would spread the mistake.
+   */
+  knownSeeds: z.boolean().default(false),
+  /**
    * In each language, also keep correctly classified candidates of the label that has fewer, the least certain first,
    * until the labels are level. The paper keeps misclassified ones only. Where nearly all of them are unsafe, the
    * guardrail learns that rewritten text is.

@@ -19,6 +19,8 @@ export interface FilterInput {
   readonly limits: GameConfig['filter'];
   readonly selection: GameConfig['selection'];
   readonly seed: number;
+  /** By task, whether the guardrail classifies the seed itself correctly; absent where that does not matter. */
+  readonly known?: readonly boolean[] | undefined;
   /** Where rows are weighted. */
   readonly east?: GameConfig['east'] | undefined;
   /** Of a random selection: how many of a language are kept; where it is missing, as many as were misclassified. */
@@ -31,6 +33,8 @@ export interface FilterCounts {
   readonly refusals: number;
   readonly lengths: number;
   readonly classified: number;
+  /** Of seeds that the guardrail gets wrong themselves, where these are left out. */
+  readonly unknown: number;
   /** Of tasks whose candidates all fooled the guardrail, where these are dropped. */
   readonly unanimous: number;
   readonly repeated: number;
@@ -44,11 +48,21 @@ export interface Filtered {
 
 /**
  * What of a round goes into the guardrail's training set: faithful, no refusal, of about the seed's length, misclassified
- * and not nearly what is there already; with `counterweight` also correctly classified ones.
+ * and not nearly what is there already; with `counterweight` also correctly classified ones, with `known` only of seeds
+ * that the guardrail knows.
  */
 export function filterCandidates(input: FilterInput): Filtered {
   const { tasks, judged, earlier, limits, selection, seed, round } = input;
-  const left = { unfaithful: 0, refusals: 0, lengths: 0, classified: 0, unanimous: 0, repeated: 0, surplus: 0 };
+  const left = {
+    unfaithful: 0,
+    refusals: 0,
+    lengths: 0,
+    classified: 0,
+    unknown: 0,
+    unanimous: 0,
+    repeated: 0,
+    surplus: 0,
+  };
   const sound = judged.filter(({ task, candidate, rating }) => {
     const { seed: origin } = tasks[task]!;
     if (!isFaithful(origin.unsafe, rating)) left.unfaithful++;
@@ -57,9 +71,10 @@ export function filterCandidates(input: FilterInput): Filtered {
     else return true;
     return false;
   });
-  const misclassified = sound.filter(({ level }) => level === 'chosen');
-  const pool = selection === 'misclassified' ? misclassified : sound;
-  left.classified = sound.length - pool.length;
+  const wanted = selection === 'misclassified' ? sound.filter(({ level }) => level === 'chosen') : sound;
+  left.classified = sound.length - wanted.length;
+  const pool = wanted.filter(({ task }) => input.known?.[task] ?? true);
+  left.unknown = wanted.length - pool.length;
   const entropies = taskEntropies(
     tasks.map((task) => task.seed.unsafe),
     judged,
@@ -121,7 +136,7 @@ function withinLimits(candidates: readonly JudgedCandidate[], { perTask, most }:
 function counterweight(
   kept: readonly JudgedCandidate[],
   sound: readonly JudgedCandidate[],
-  { tasks, earlier, limits }: FilterInput,
+  { tasks, earlier, limits, known }: FilterInput,
 ): readonly JudgedCandidate[] {
   const isUnsafe = ({ task }: JudgedCandidate): boolean => tasks[task]!.seed.unsafe;
   const lacking = new Map<string, number>();
@@ -136,7 +151,7 @@ function counterweight(
   // Scores of correctly classified candidates: high for the uncertain safe ones, low for the uncertain unsafe ones.
   const certainty = (one: JudgedCandidate): number => (isUnsafe(one) ? one.score : -one.score);
   const candidates = sound
-    .filter((one) => one.level === 'rejected' && lacks(one))
+    .filter((one) => one.level === 'rejected' && lacks(one) && (known?.[one.task] ?? true))
     .toSorted((a, b) => certainty(a) - certainty(b));
   // Three times what is lacking leaves enough after duplicates and tasks that gave too many.
   const enough = withinQuotas(candidates, (lang) => 3 * Math.abs(lacking.get(lang) ?? 0));

@@ -1,8 +1,8 @@
-import type { PreferencePair } from '../generator/contract.ts';
+import type { GenerationTask, PreferencePair } from '../generator/contract.ts';
 import { derivedSeed } from '../random.ts';
 import type { GameRow, JudgedCandidate } from './contract.ts';
 import { type Filtered, filterCandidates } from './filter.ts';
-import { type Game, missing, roundFile, stage } from './game.ts';
+import { type Game, missing, openJudge, roundFile, stage } from './game.ts';
 import { type Attack, generate, score } from './generate.ts';
 import type { GuardrailRecord } from './guardrail-player.ts';
 import { keepInitialGenerator, trainGenerator } from './learn.ts';
@@ -90,25 +90,36 @@ async function probeSeparability(
 }
 
 async function filter(
-  { config, directory, quotas }: Game,
+  game: Game,
   round: number,
   { tasks }: Attack,
   judged: readonly JudgedCandidate[],
 ): Promise<Filtered> {
+  const { config, directory, quotas } = game;
   const earlier = await keptBefore({ directory }, round);
-  return directory.json(roundFile(round, 'kept.json'), () =>
+  return directory.json(roundFile(round, 'kept.json'), async () =>
     filterCandidates({
       tasks,
       judged,
       earlier,
       round,
       limits: config.filter,
+      known: config.filter.knownSeeds ? await knownSeeds(game, round, tasks) : undefined,
       selection: config.selection,
       east: config.weighting === 'east' ? config.east : undefined,
       seed: derivedSeed(config.seed, `filter ${round}`),
       quotas: quotas?.[round],
     }),
   );
+}
+
+/** By task, whether the guardrail that was attacked classifies the seed itself correctly. */
+async function knownSeeds(game: Game, round: number, tasks: readonly GenerationTask[]): Promise<readonly boolean[]> {
+  const seeds = new Map(tasks.map(({ seed }) => [seed.id, seed]));
+  const judge = await openJudge(game, round - 1);
+  const judgements = await judge.judge([...seeds.values()].map(({ text }) => text)).finally(() => judge.release());
+  const known = new Map([...seeds.values()].map(({ id, unsafe }, i) => [id, judgements[i]!.flagged === unsafe]));
+  return tasks.map(({ seed }) => known.get(seed.id)!);
 }
 
 async function keptBefore({ directory }: Pick<Game, 'directory'>, round: number): Promise<readonly GameRow[]> {
