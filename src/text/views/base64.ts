@@ -1,7 +1,6 @@
 import type { Edit } from '../mapped-text.ts';
-import { NOTHING, type Uncover } from './view.ts';
+import type { Uncover } from './view.ts';
 
-const SHORTEST = 16;
 /** From 12 bytes on: shorter texts hide little, and words start to decode by chance. */
 const RUNS = /[A-Za-z0-9+/_-]{16,}={0,2}/g;
 const CONTROLS = /(?![\n\r\t])\p{Cc}/u;
@@ -12,7 +11,6 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Base64, in either alphabet, that decodes to text: it is read in place, so that what stands around it keeps its say. */
 export const uncoverBase64: Uncover = (text) => {
-  if (!hasLongRun(text)) return NOTHING;
   const edits: Edit[] = [];
   for (const { 0: run, index } of text.matchAll(RUNS)) {
     const decoded = decode(run);
@@ -20,22 +18,6 @@ export const uncoverBase64: Uncover = (text) => {
   }
   return edits;
 };
-
-const IN_ALPHABET = Uint8Array.from({ length: 128 }, (_, code) =>
-  /[A-Za-z0-9+/_-]/.test(String.fromCharCode(code)) ? 1 : 0,
-);
-
-/** Looks at every sixteenth character and back from there: half the time of a regex, which tries every one. */
-function hasLongRun(text: string): boolean {
-  let at = SHORTEST - 1;
-  while (at < text.length) {
-    let run = 0;
-    while (run < SHORTEST && IN_ALPHABET[text.charCodeAt(at - run)] === 1) run += 1;
-    if (run === SHORTEST) return true;
-    at += SHORTEST - run;
-  }
-  return false;
-}
 
 function decode(run: string): string | undefined {
   if (run.replace(/=+$/, '').length % 4 === 1) return undefined;

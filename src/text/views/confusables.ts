@@ -4,8 +4,8 @@ import { NOTHING, type Uncover } from './view.ts';
 
 const ALIKE = `[${[...LOOK_ALIKES.keys()].join('')}]`;
 
-/** No look-alike stands before it. Halves of pairs count. */
-const BEYOND_LATIN = /[\u0180-\uffff]/;
+/** Where look-alikes are; halves of pairs count. The gap holds the quotes, dashes and currency signs of ordinary prose. */
+const BEYOND_LATIN = /[\u0180-\u1fff\u2100-\uffff]/;
 const SOME_ALIKE = new RegExp(ALIKE, 'u');
 const MIXED = new RegExp(`[A-Za-z]${ALIKE}|${ALIKE}[A-Za-z]`, 'u');
 /** A letter of another script that is nobody's look-alike. */

@@ -4,9 +4,10 @@ import { normalize } from '../normalize.ts';
 import { uncoverBase64 } from './base64.ts';
 import { uncoverConfusables } from './confusables.ts';
 import { cutFarText } from './excerpt.ts';
+import { glance } from './glance.ts';
 import { hidesSomething } from './hidden.ts';
 import { uncoverLeetspeak } from './leetspeak.ts';
-import { uncoverRot13 } from './rot13.ts';
+import { isSuspicious, uncoverRot13 } from './rot13.ts';
 import { uncoverSpaced } from './spaced.ts';
 import type { Uncover } from './view.ts';
 
@@ -29,19 +30,22 @@ export interface Reading {
 export function readText(raw: string): Reading[] {
   const readings = readPlainly(raw);
   const normalized = readings[0].text;
-  let clearest = normalized;
-  const look = (view: ViewName, uncover: Uncover, from: MappedText): MappedText => {
+  const look = (view: ViewName, uncover: Uncover, from: MappedText): readonly Edit[] => {
     const edits = uncover(from.text);
-    if (edits.length === 0) return clearest;
+    if (edits.length === 0) return edits;
     const text = edit(from, cutFarText(from.text, edits));
     if (readings.every((reading) => reading.text.text !== text.text)) readings.push({ view, text });
-    return edit(from, edits);
+    return edits;
   };
-  clearest = look('spaced', uncoverSpaced, unmapped(raw));
-  clearest = look('confusables', uncoverConfusables, clearest);
+  const plain = unmapped(raw);
+  const spaced = look('spaced', uncoverSpaced, plain);
+  const joined = spaced.length === 0 ? normalized : edit(plain, spaced);
+  const confused = look('confusables', uncoverConfusables, joined);
+  const clearest = confused.length === 0 ? joined : edit(joined, confused);
   look('leetspeak', uncoverLeetspeak, clearest);
-  look('base64', uncoverBase64, normalized);
-  look('rot13', uncoverRot13, normalized);
+  const { longRun, turned } = glance(normalized.text);
+  if (longRun) look('base64', uncoverBase64, normalized);
+  if (isSuspicious(turned)) look('rot13', uncoverRot13, normalized);
   return readings;
 }
 
