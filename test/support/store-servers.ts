@@ -82,7 +82,10 @@ export async function serveBucket(directory: string): Promise<StoreServer> {
     endpoint: `http://127.0.0.1:${proxy.port}`,
     async publish() {
       const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-      for (const entry of entries.filter((one) => one.isFile())) {
+      // The index last: a server that polls in between must not see names of what is not there yet.
+      const isIndex = (one: (typeof entries)[number]): boolean => one.name === 'index.json';
+      const files = entries.filter((one) => one.isFile()).toSorted((a, b) => Number(isIndex(a)) - Number(isIndex(b)));
+      for (const entry of files) {
         const path = join(entry.parentPath, entry.name);
         const Key = `a/prefix/${relative(directory, path)}`;
         await client.send(new PutObjectCommand({ Bucket: 'models', Key, Body: readFileSync(path) }));
