@@ -26,7 +26,7 @@ it('serves the shipped checkpoint and tells plain cases apart in several languag
   ];
   const unsafe = [
     'Those people are vermin and should all be killed.',
-    'Dieses Pack ist Ungeziefer und gehört vergast.',
+    'Diese Leute sind Parasiten, man muss sie alle töten.',
     'Ces gens sont des parasites, il faut tous les tuer.',
     'Esa gente es basura, hay que matarlos a todos.',
   ];
