@@ -28,6 +28,7 @@ export interface ServedStore extends Pick<StoreMirror, 'listed' | 'downloading' 
 
 /** Hardly any upload takes longer, and a download this often costs little. */
 const REFUSED_FOR_MS = 600_000;
+const MISSING_FOR_MS = 30_000;
 
 /** The remote checkpoint store of one server; undefined when the settings name none. Throws `invalid_config`. */
 export async function openServedStore(dependencies: ServedStoreDependencies): Promise<ServedStore | undefined> {
@@ -48,6 +49,7 @@ export async function openServedStore(dependencies: ServedStoreDependencies): Pr
     timeoutMs: config.store_timeout_ms,
     maxBytes: config.store_max_bytes,
     refusedForMs: REFUSED_FOR_MS,
+    missingForMs: MISSING_FOR_MS,
     keep: config.store_keep,
     inUse: () => [registry.active?.id, manager.previous, manager.loading, trials.current?.id],
     observer: observeStore(dependencies),

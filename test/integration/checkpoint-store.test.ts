@@ -52,6 +52,7 @@ async function mirrorOf(
     timeoutMs: 5000,
     maxBytes: 10_000_000,
     refusedForMs: 600_000,
+    missingForMs: 600_000,
     keep: 3,
     inUse: () => [],
     observer: {
@@ -259,7 +260,7 @@ describe('a checkpoint that cannot be used is refused before it is visible', () 
     const { models, server } = await storeWith();
     const [path, aside] = [join(models, 'one', 'tokenizer.json'), join(models, 'tokenizer.json')];
     renameSync(path, aside);
-    const { mirror, active } = await mirrorOf(server, { refusedForMs: 0 });
+    const { mirror, active } = await mirrorOf(server, { missingForMs: 0 });
     await expect(mirror.look()).rejects.toMatchObject({ code: 'checkpoint_file_missing' });
     renameSync(aside, path);
     await mirror.look();

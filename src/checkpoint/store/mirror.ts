@@ -34,8 +34,10 @@ export interface MirrorOptions {
   readonly pollMs: number;
   readonly timeoutMs: number;
   readonly maxBytes: number;
-  /** How long what was refused is not asked for again, unless by somebody: it may have been in the middle of an upload. */
+  /** How long what was refused is not asked for again, unless by somebody. */
   readonly refusedForMs: number;
+  /** The same where a file was missing: it may have been in the middle of an upload. */
+  readonly missingForMs: number;
   /** Downloaded checkpoints that are kept, beside those in use. */
   readonly keep: number;
   readonly inUse: () => readonly (string | null | undefined)[];
@@ -77,8 +79,8 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
   let index: StoreIndex = { format: 1, active: null, checkpoints: [] };
   let etag: string | undefined;
   let downloading: string | undefined;
-  /** The manifest of what was refused, by id, and when: another one is worth another try. */
-  const refused = new Map<string, { readonly manifest: string; readonly at: number }>();
+  /** The manifest of what was refused, by id, and until when: another one is worth another try. */
+  const refused = new Map<string, { readonly manifest: string; readonly until: number }>();
   /** How many calls of `fetch` need a checkpoint, by id. */
   const held = new Map<string, number>();
   /** While a checkpoint is moved away it looks as if it were still here. */
@@ -112,7 +114,7 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
 
   function wasRefused({ id, manifest_sha256 }: StoreEntry): boolean {
     const last = refused.get(id);
-    return last?.manifest === manifest_sha256 && performance.now() - last.at < options.refusedForMs;
+    return last?.manifest === manifest_sha256 && performance.now() < last.until;
   }
 
   /** `again` also tries what was refused before. */
@@ -148,7 +150,11 @@ export async function createMirror(options: MirrorOptions): Promise<StoreMirror>
       await writeMemory(memoryPath, memory);
       observer.downloaded?.(entry.id);
     } catch (error) {
-      if (isRefusal(error)) refused.set(entry.id, { manifest: entry.manifest_sha256, at: performance.now() });
+      if (isRefusal(error)) {
+        const isMissing = (error as DuoguardError).code === 'checkpoint_file_missing';
+        const until = performance.now() + (isMissing ? options.missingForMs : options.refusedForMs);
+        refused.set(entry.id, { manifest: entry.manifest_sha256, until });
+      }
       throw noteFailure(entry.id, error);
     } finally {
       downloading = undefined;
