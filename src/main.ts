@@ -48,6 +48,8 @@ function stopOnSignals(sink: LogSink, stop: () => Promise<void>): { readonly sto
     }
     stopping = true;
     sink.logger.info({ signal }, 'draining');
+    // Timers of what is being stopped do not hold the process, and it would end before all of it is.
+    setInterval(() => {}, 60_000);
     await stop();
     sink.logger.info('stopped');
     exit(sink, 0);

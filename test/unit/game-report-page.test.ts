@@ -23,6 +23,7 @@ describe('axes', () => {
   it('have round steps that enclose the values', () => {
     expect(niceTicks(0.61, 0.86)).toEqual([0.6, 0.7, 0.8, 0.9]);
     expect(niceTicks(-0.27, 0)).toEqual([-0.3, -0.2, -0.1, 0]);
+    expect(niceTicks(Number.MIN_VALUE, Number.MIN_VALUE)).toEqual([0, 0.5]);
     const value = fc.double({ min: -1000, max: 1000, noNaN: true });
     fc.assert(
       fc.property(value, value, (a, b) => {

@@ -1,7 +1,8 @@
 /** Round values from at or below `low` to at or above `high`, about `count` of them, in steps of 1, 2 or 5 x 10^n. */
 export function niceTicks(low: number, high: number, count = 4): readonly number[] {
-  const span = high - low || Math.abs(high) || 1;
-  const rough = span / count;
+  const span = high - low || Math.abs(high);
+  // Logarithms of the tiniest numbers are not finite, and nobody reads an axis of them.
+  const rough = (span > 1e-12 ? span : 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999) as number);
   const first = Math.floor(low / step + 1e-9);
