@@ -68,14 +68,33 @@ describe('rows on their way into training', () => {
   it('are added in other languages too, but neither held-out rows nor texts that people have translated', async () => {
     const shout = { from: 'en', to: 'fr', translate: (text: string) => text.replace('garden', 'jardin') };
     const path = dataFile([...manyRows(), { text: 'by people', unsafe: true, lang: 'en', pair: '7' }]);
-    const { train, heldOut, sources } = await loadCorpora([path], tokenizer, 64, () => {}, [shout]);
-    const translated = train.groups.filter((group) => group.translated);
+    const copies = { translators: [shout], disguisedShare: 0, seed: 1 };
+    const { train, heldOut, sources } = await loadCorpora([path], tokenizer, 64, copies);
+    const translated = train.groups.filter(({ origin }) => origin === 'translated');
     expect(new Set(translated.map(({ lang }) => lang))).toEqual(new Set(['fr']));
     const originals = texts(train).filter((text) => text.startsWith('en garden'));
-    const copies = texts(train).filter((text) => text.startsWith('en jardin'));
-    expect(copies).toEqual(originals.map((text) => text.replace('garden', 'jardin')));
+    const translations = texts(train).filter((text) => text.startsWith('en jardin'));
+    expect(translations).toEqual(originals.map((text) => text.replace('garden', 'jardin')));
     expect(texts(heldOut).filter((text) => text.includes('jardin'))).toEqual([]);
-    expect(sources.at(-1)).toMatchObject({ source: 'word-by-word translations', rows: copies.length });
+    expect(sources.at(-1)).toMatchObject({ source: 'word-by-word translations', rows: translations.length });
+  });
+
+  it('are added in disguise too: a share of them, translations included, of both labels, none held out', async () => {
+    const shout = { from: 'en', to: 'fr', translate: (text: string) => text.replace('garden', 'jardin') };
+    const copies = { translators: [shout], disguisedShare: 0.25, seed: 1 };
+    const { train, heldOut, sources } = await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies);
+    const disguised = train.groups.filter(({ origin }) => origin === 'disguised');
+    expect(new Set(disguised.map(({ lang, unsafe }) => `${lang} ${unsafe}`)).size).toBe(4);
+    const count = disguised.reduce((sum, { rows }) => sum + rows.length, 0);
+    const written = train.groups
+      .filter(({ origin }) => origin === 'written')
+      .reduce((n, { rows }) => n + rows.length, 0);
+    expect(count / (2 * written)).toBeGreaterThan(0.18);
+    expect(count / (2 * written)).toBeLessThan(0.32);
+    expect(sources.at(-1)).toMatchObject({ source: 'rows in disguise', rows: count });
+    expect(texts(heldOut).filter((text) => !/^en garden \d+$/.test(text))).toEqual([]);
+    const again = await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies);
+    expect(texts(again.train)).toEqual(texts(train));
   });
 
   it('are normalised, framed and cut to the longest that the model takes', async () => {

@@ -22,7 +22,7 @@ function groupsOf(...specs: readonly (readonly [source: string, lang: string, un
   let next = 0;
   return specs.map(([source, lang, unsafe, size]): SampleGroup => {
     const rows = Int32Array.from({ length: size }, () => next++);
-    return { source, lang, unsafe, translated: false, rows };
+    return { source, lang, unsafe, origin: 'written', rows };
   });
 }
 
@@ -33,6 +33,7 @@ const BALANCE: BalanceConfig = {
   sourceWeights: {},
   languageWeights: {},
   translatedWeight: 0.5,
+  disguisedWeight: 0.5,
 };
 
 describe('quotas', () => {
@@ -55,10 +56,11 @@ describe('quotas', () => {
     expect(groupQuotas(lopsided, 1000, { ...within, unsafeShare: 0.2 })).toEqual([100, 400, 500]);
   });
 
-  it('give translated rows their share', () => {
-    const mixed = groups.map((group, index) => ({ ...group, translated: index === 3 }));
-    expect(groupQuotas(mixed, 1000, { ...BALANCE, translatedWeight: 1 / 3 })).toEqual([250, 375, 125, 250]);
-    expect(groupQuotas(mixed, 1000, { ...BALANCE, translatedWeight: 0 })[3]).toBe(0);
+  it.each(['translated', 'disguised'] as const)('give %s rows their share', (made) => {
+    const mixed = groups.map((group, index): SampleGroup => ({ ...group, origin: index === 3 ? made : 'written' }));
+    const key = `${made}Weight` as const;
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, [key]: 1 / 3 })).toEqual([250, 375, 125, 250]);
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, [key]: 0 })[3]).toBe(0);
   });
 
   it('follow a power of the size: 0 draws groups alike', () => {

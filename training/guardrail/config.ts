@@ -85,6 +85,8 @@ export const guardrailConfigSchema = z.strictObject({
     .prefault({}),
   /** Languages into which English rows are also translated, word by word, by the lexicons in `training/lexicons`. */
   translateTo: z.array(z.string()).default([]),
+  /** Share of the training rows, translated ones included, that are also there in disguise. */
+  disguisedShare: z.number().min(0).max(1).default(0),
   balance: z
     .strictObject({
       sizeExponent: z.number().min(0).max(1).default(0.6),
@@ -93,6 +95,7 @@ export const guardrailConfigSchema = z.strictObject({
       sourceWeights: z.record(z.string(), z.number().min(0)).default({}),
       languageWeights: z.record(z.string(), z.number().min(0)).default({}),
       translatedWeight: z.number().min(0).default(0.5),
+      disguisedWeight: z.number().min(0).default(0.5),
     })
     .prefault({}),
 });

@@ -1,4 +1,4 @@
-import type { SampleGroup } from './sampling.ts';
+import type { Origin, SampleGroup } from './sampling.ts';
 
 /** Tokenised rows in flat arrays; a row is a number. */
 export interface Corpus {
@@ -23,8 +23,8 @@ export interface CorpusRow {
   readonly categories: readonly number[] | null;
   readonly source: string;
   readonly lang: string;
-  /** A machine's translation of another row. */
-  readonly translated?: boolean;
+  /** `written` unless it says otherwise. */
+  readonly origin?: Origin;
   /** What its loss counts; 1 unless it says otherwise. */
   readonly weight?: number;
 }
@@ -44,7 +44,7 @@ export class CorpusBuilder {
   readonly #weights: number[] = [];
   readonly #groups = new Map<string, Omit<SampleGroup, 'rows'> & { rows: number[] }>();
 
-  add({ ids, unsafe, categories, source, lang, translated = false, weight = 1 }: CorpusRow): void {
+  add({ ids, unsafe, categories, source, lang, origin = 'written', weight = 1 }: CorpusRow): void {
     if (this.#length + ids.length > this.#ids.length) {
       const larger = new Uint16Array(Math.max(this.#ids.length * 2, this.#length + ids.length));
       larger.set(this.#ids);
@@ -58,8 +58,8 @@ export class CorpusBuilder {
     this.#known.push(unsafe && categories === null ? 0 : 1);
     this.#unsafe.push(unsafe ? 1 : 0);
     this.#weights.push(weight);
-    const key = `${source}\n${lang}\n${unsafe}\n${translated}`;
-    const group = this.#groups.get(key) ?? { source, lang, unsafe, translated, rows: [] };
+    const key = `${source}\n${lang}\n${unsafe}\n${origin}`;
+    const group = this.#groups.get(key) ?? { source, lang, unsafe, origin, rows: [] };
     this.#groups.set(key, group);
     group.rows.push(row);
   }

@@ -2,8 +2,10 @@ import { type Category, categoryIndex } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
 import { readDataset, type SourcedRow } from '../data/dataset.ts';
+import { disguiseText } from '../data/disguise-text.ts';
 import type { Row } from '../data/rows.ts';
 import type { Translator } from '../lexicon/translator.ts';
+import { derivedSeed, seededRandom } from '../random.ts';
 import { type Corpus, CorpusBuilder, type CorpusRow } from './corpus.ts';
 
 export interface DataSummary {
@@ -24,14 +26,26 @@ export interface LoadedCorpora {
 const HELD_OUT_EVERY = 50;
 /** Languages with fewer rows than this are not claimed. */
 const CLAIM_ROWS = 150;
-/** Name in the list of sources of the copies that `translators` made. */
+/** Names of copies in the list of sources. */
 const TRANSLATIONS = 'word-by-word translations';
-/** Only about this many characters a token of a long text are translated; the rest would be cut off anyway. */
+const DISGUISES = 'rows in disguise';
+/** Only about this many characters a token of a long text are copied; the rest would be cut off anyway. */
 const CHARACTERS_PER_TOKEN = 8;
 
+/** What a machine makes of training rows. */
+export interface Copies {
+  /** A row is also added in their languages, unless there is a version of it that people wrote. */
+  readonly translators: readonly Translator[];
+  /** Share of the rows, translated ones included, that are also added in disguise. */
+  readonly disguisedShare: number;
+  /** Which rows these are, and in which disguise, is a function of it and the text. */
+  readonly seed: number;
+}
+
+const NO_COPIES: Copies = { translators: [], disguisedShare: 0, seed: 0 };
+
 /**
- * Reads and tokenises data sets. A training row is also added in the languages of `translators` that have no version of
- * it written by people. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
+ * Reads and tokenises data sets, and adds copies of training rows. Long texts keep their first `maxTokens`. Sources marked unusable are left out. Throws
  * as `readDataset` does, and when a class is missing on either side or no language has enough rows: a run would otherwise
  * fail when it publishes.
  */
@@ -39,19 +53,24 @@ export async function loadCorpora(
   names: readonly string[],
   tokenizer: TextTokenizer,
   maxTokens: number,
+  copies: Copies = NO_COPIES,
   onRow: (rows: number) => void = () => {},
-  translators: readonly Translator[] = [],
 ): Promise<LoadedCorpora> {
   const train = new CorpusBuilder();
   const heldOut = new CorpusBuilder();
   const rowsOf = new Map<string, { rows: number; license: string }>();
   const rowsPerLanguage = new Map<string, number>();
+  const copied = { translated: 0, disguised: 0 };
   let total = 0;
-  let translated = 0;
   for await (const { row, heldOut: isHeldOut, license } of splitRows(names)) {
     const target = isHeldOut ? heldOut : train;
     target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
-    if (target === train) translated += addTranslations(train, row, translators, tokenizer, maxTokens);
+    if (target === train) {
+      for (const { row: copy, origin } of copiesOf(row, copies, maxTokens)) {
+        train.add({ ...toCorpusRow(copy, row.source, tokenizer, maxTokens), origin });
+        copied[origin]++;
+      }
+    }
     const summary = rowsOf.get(row.source) ?? { rows: 0, license };
     if (target === train) summary.rows++;
     rowsOf.set(row.source, summary);
@@ -72,7 +91,10 @@ export async function loadCorpora(
       ...[...rowsOf]
         .map(([source, summary]) => ({ source, ...summary }))
         .sort((a, b) => (a.source < b.source ? -1 : 1)),
-      ...(translated === 0 ? [] : [{ source: TRANSLATIONS, rows: translated, license: 'as their originals' }]),
+      ...[
+        { source: TRANSLATIONS, rows: copied.translated, license: 'as their originals' },
+        { source: DISGUISES, rows: copied.disguised, license: 'as their originals' },
+      ].filter(({ rows }) => rows > 0),
     ],
     languages,
   };
@@ -118,21 +140,22 @@ function parts(names: readonly string[]): readonly Part[] {
   );
 }
 
-function addTranslations(
-  train: CorpusBuilder,
-  row: SourcedRow,
-  translators: readonly Translator[],
-  tokenizer: TextTokenizer,
-  maxTokens: number,
-): number {
-  if (row.pair !== undefined) return 0;
+interface Copy {
+  readonly row: SourcedRow;
+  readonly origin: 'translated' | 'disguised';
+}
+
+function* copiesOf(row: SourcedRow, { translators, disguisedShare, seed }: Copies, maxTokens: number): Generator<Copy> {
   const text = row.text.slice(0, maxTokens * CHARACTERS_PER_TOKEN);
-  const fitting = translators.filter(({ from }) => from === row.lang);
-  for (const { to, translate } of fitting) {
-    const translation = { ...row, text: translate(text), lang: to };
-    train.add({ ...toCorpusRow(translation, row.source, tokenizer, maxTokens), translated: true });
+  const fitting = row.pair === undefined ? translators.filter(({ from }) => from === row.lang) : [];
+  const translations = fitting.map(({ to, translate }) => ({ ...row, text: translate(text), lang: to }));
+  for (const translation of translations) yield { row: translation, origin: 'translated' };
+  for (const original of [{ ...row, text }, ...translations]) {
+    const random = seededRandom(derivedSeed(seed, `disguise ${original.text}`));
+    if (random() >= disguisedShare) continue;
+    const disguised = disguiseText(original.text, random);
+    if (disguised !== original.text) yield { row: { ...original, text: disguised }, origin: 'disguised' };
   }
-  return fitting.length;
 }
 
 export function toCorpusRow(

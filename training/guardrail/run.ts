@@ -106,8 +106,7 @@ function fingerprintOf(
 ): string {
   const hash = createHash('sha256').update(JSON.stringify(config));
   for (const part of [ids, offsets, categories, known, unsafe, weights]) hash.update(part);
-  for (const { source, lang, translated, rows } of groups)
-    hash.update(JSON.stringify([source, lang, translated])).update(rows);
+  for (const { source, lang, origin, rows } of groups) hash.update(JSON.stringify([source, lang, origin])).update(rows);
   return hash.digest('hex');
 }
 
@@ -150,14 +149,15 @@ function writeWhole(path: string, text: string): void {
 export async function readCorpora(
   { data, wordLists, log }: Pick<RunOptions, 'data' | 'wordLists' | 'log'>,
   tokenizer: TextTokenizer,
-  { encoder, translateTo, seed }: GuardrailConfig,
+  { encoder, translateTo, disguisedShare, seed }: GuardrailConfig,
 ): Promise<LoadedCorpora> {
   const onRow = (rows: number): void => {
     if (rows % 100_000 === 0) log(`${rows} rows read`);
   };
   const profane = wordLists === undefined ? undefined : readProfaneWords(wordLists);
   const translators = translateTo.map((language) => createTranslator(language, seed, profane));
-  const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, onRow, translators);
+  const copies = { translators, disguisedShare, seed };
+  const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, copies, onRow);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
   return profane === undefined ? corpora : { ...corpora, sources: [...corpora.sources, wordListSummary(profane)] };
 }

@@ -1,11 +1,14 @@
 import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 
-/** Rows that are drawn alike: one source, language and label, all of them translated or none. */
+/** Whether somebody wrote a row or a machine made it of another one. */
+export type Origin = 'written' | 'translated' | 'disguised';
+
+/** Rows that are drawn alike: one source, language, label and origin. */
 export interface SampleGroup {
   readonly source: string;
   readonly lang: string;
   readonly unsafe: boolean;
-  readonly translated: boolean;
+  readonly origin: Origin;
   /** Row numbers. */
   readonly rows: Int32Array;
 }
@@ -26,16 +29,19 @@ export interface BalanceConfig {
   readonly languageWeights: Readonly<Record<string, number>>;
   /** Factor on translated rows. */
   readonly translatedWeight: number;
+  /** Factor on disguised rows. */
+  readonly disguisedWeight: number;
 }
 
 /** How many rows each group gives to one pass of about `total` rows, in the groups' order. */
 export function groupQuotas(groups: readonly SampleGroup[], total: number, balance: BalanceConfig): readonly number[] {
+  const originWeights = { written: 1, translated: balance.translatedWeight, disguised: balance.disguisedWeight };
   const weights = groups.map(
-    ({ source, lang, translated, rows }) =>
+    ({ source, lang, origin, rows }) =>
       rows.length ** balance.sizeExponent *
       (balance.sourceWeights[source] ?? 1) *
       (balance.languageWeights[lang] ?? 1) *
-      (translated ? balance.translatedWeight : 1),
+      originWeights[origin],
   );
   const massOf = (of: (group: SampleGroup) => boolean): number =>
     groups.reduce((sum, group, index) => sum + (of(group) ? (weights[index] as number) : 0), 0);
@@ -68,9 +74,9 @@ export function epochRows(
   seed: number,
 ): Int32Array {
   const picked: number[] = [];
-  for (const [index, { source, lang, unsafe, translated, rows }] of groups.entries()) {
+  for (const [index, { source, lang, unsafe, origin, rows }] of groups.entries()) {
     const quota = quotas[index] as number;
-    const key = `${source}/${lang}/${unsafe}${translated ? '/translated' : ''}`;
+    const key = `${source}/${lang}/${unsafe}${origin === 'written' ? '' : `/${origin}`}`;
     let round = -1;
     let order = rows;
     for (let position = epoch * quota; position < (epoch + 1) * quota; position++) {
