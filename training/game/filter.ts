@@ -8,7 +8,7 @@ import { isFaithful } from './levels.ts';
 import { isRefusal } from './refusals.ts';
 
 /** Source name of kept candidates in the guardrail's corpus. */
-const SYNTHETIC = 'synthetic';
+export const SYNTHETIC = 'synthetic';
 
 export interface FilterInput {
   readonly tasks: readonly GenerationTask[];

@@ -52,8 +52,7 @@ export class GuardrailPlayer {
     onProgress: OnProgress,
   ): Promise<GuardrailRecord> {
     const corpus = this.corpus(rows);
-    // A pass draws as many rows as there are, so that a set that grew is also learned for longer.
-    const config = { ...this.config, rowsPerEpoch: rows.length };
+    const config = { ...this.config, rowsPerEpoch: this.#rowsOfPass(rows) };
     const trainer = await GuardrailTrainer.create(config, vocabularyTokens(this.tokenizerJson));
     try {
       if (warmStart !== undefined) {
@@ -99,6 +98,12 @@ export class GuardrailPlayer {
       builder.add(row.weight === undefined ? encoded : { ...encoded, weight: row.weight });
     }
     return builder.build();
+  }
+
+  /** As many as there are, each counted with the weight of its source: a set that grew is also learned for longer. */
+  #rowsOfPass(rows: readonly GameRow[]): number {
+    const { sourceWeights } = this.config.balance;
+    return Math.round(rows.reduce((sum, { source }) => sum + (sourceWeights[source] ?? 1), 0));
   }
 
   async #calibrate(

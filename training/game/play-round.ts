@@ -1,5 +1,6 @@
 import type { GenerationTask, PreferencePair } from '../generator/contract.ts';
 import { derivedSeed } from '../random.ts';
+import { calibrationRows } from './calibration-rows.ts';
 import type { GameRow, JudgedCandidate } from './contract.ts';
 import { type Filtered, filterCandidates } from './filter.ts';
 import { type Game, missing, openJudge, roundFile, stage } from './game.ts';
@@ -131,14 +132,12 @@ async function keptBefore({ directory }: Pick<Game, 'directory'>, round: number)
   return kept;
 }
 
-async function trainGuardrail(
-  { config, directory, guardrail, base, observer }: Game,
-  round: number,
-  rows: readonly GameRow[],
-): Promise<GuardrailRecord> {
+async function trainGuardrail(game: Game, round: number, rows: readonly GameRow[]): Promise<GuardrailRecord> {
+  const { config, directory, guardrail, observer } = game;
+  const calibration = await calibrationRows(game);
   const warmStart = config.warmStart && round > 0 ? roundFile(round - 1, 'guardrail.bin') : undefined;
   return directory.json(roundFile(round, 'guardrail.json'), () =>
-    guardrail.train(rows, base.calibration, roundFile(round, 'guardrail.bin'), warmStart, (done, total) =>
+    guardrail.train(rows, calibration, roundFile(round, 'guardrail.bin'), warmStart, (done, total) =>
       observer.progress('train-guardrail', done, total, 'steps'),
     ),
   );
