@@ -12,6 +12,7 @@ import { resolveActive } from '../src/checkpoint/resolve.ts';
 import { configSchema } from '../src/config/settings.ts';
 import { createClassifier } from '../src/moderation/classify.ts';
 import { createStreamClassifier } from '../src/moderation/stream.ts';
+import { holdCheckpoint } from '../src/moderation/stream-tenure.ts';
 import { StreamWindows, textOf } from '../src/moderation/stream-windows.ts';
 import { countingTokens, type TokenCounter } from '../src/moderation/token-counter.ts';
 import { startServer } from '../src/serve.ts';
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
     queue: { maxSequences: defaults.queue_size, maxTokens: defaults.queue_tokens },
   });
   try {
-    await measureLatency(directory, planChunks(countingTokens(createRegistry(checkpoint)), Number(values.chunks)));
+    await measureLatency(directory, planChunks(countingTokens(checkpoint), Number(values.chunks)));
     await measureWork(checkpoint);
   } finally {
     await checkpoint.close();
@@ -199,9 +200,9 @@ async function measureWork(checkpoint: Checkpoint): Promise<void> {
     },
   };
   const registry = createRegistry(counting);
-  const counter = countingTokens(registry);
+  const counter = countingTokens(checkpoint);
   const classifier = createClassifier({ registry });
-  const { classifyStream } = createStreamClassifier({ classifier, tokenCounter: () => counter });
+  const { classifyStream } = createStreamClassifier({ begin: () => holdCheckpoint({ registry }) });
   const { signal } = new AbortController();
   const measured = async (work: () => Promise<unknown>) => {
     scored = 0;

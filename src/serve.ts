@@ -14,7 +14,7 @@ import type { CheckpointInfo } from './http/status-routes.ts';
 import { createClassifier } from './moderation/classify.ts';
 import type { Classifier } from './moderation/contract.ts';
 import { createStreamClassifier } from './moderation/stream.ts';
-import { countingTokens } from './moderation/token-counter.ts';
+import { holdCheckpoint } from './moderation/stream-tenure.ts';
 import { traceStages } from './moderation/traced.ts';
 import { openPolicies } from './policy/policies.ts';
 import { serveCheckpoints } from './serve-checkpoints.ts';
@@ -72,8 +72,10 @@ export async function startServer(config: Config, logger: Logger, version: strin
     ...feedback,
     classifier: traced(checkpoints.withTrials(classifier)),
     streamClassifier: createStreamClassifier({
-      classifier: traced(classifier),
-      tokenCounter: () => countingTokens(registry),
+      begin() {
+        const tenure = holdCheckpoint({ registry, policies });
+        return { ...tenure, classifier: traced(tenure.classifier) };
+      },
     }),
     checkpoint: () => describeCheckpoint(registry),
     checkpoints: checkpoints.admin,

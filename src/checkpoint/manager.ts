@@ -55,7 +55,7 @@ export interface Refusal {
   readonly at: string;
 }
 
-/** Each holds its workers and its model until its last request is answered: memory that must have a bound. */
+/** Each holds its workers and its model until its last request or stream ends: memory that must have a bound. */
 const MOST_DRAINING = 2;
 
 export function createCheckpointManager({ places, registry, load, observer = {} }: ManagerOptions): CheckpointManager {
@@ -66,13 +66,21 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
   let loading: string | undefined;
   let change: Promise<void> | undefined;
   let changes = 0;
+  let closed = false;
   const drains = new Set<Promise<void>>();
   /** What was followed to a checkpoint that was refused. */
   let refusedAttempt: string | undefined;
 
-  /** Runs one change, alone. */
-  async function exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
+  /** Runs one change, alone, and once there is room for what it replaces. */
+  async function exclusively<T>(id: string, work: () => Promise<T>, mostDraining = MOST_DRAINING): Promise<T> {
     if (change !== undefined) throw new DuoguardError('checkpoint_busy');
+    const seenChanges = changes;
+    // As long as a stream may last. It is no change yet: a rollback goes first, and what it overtook is void.
+    while (drains.size >= mostDraining) {
+      await Promise.race(drains);
+      if (closed) throw new DuoguardError('shutting_down');
+      if (changes !== seenChanges) throw new DuoguardError('checkpoint_busy');
+    }
     let done = () => {};
     change = new Promise((resolve) => {
       done = resolve;
@@ -80,8 +88,6 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     changes++;
     loading = id;
     try {
-      // Not for long: a request holds its lease no longer than its deadline.
-      while (drains.size >= MOST_DRAINING) await Promise.race(drains);
       return await work();
     } finally {
       loading = undefined;
@@ -198,7 +204,9 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
       if (registry.active?.id !== id) throw new DuoguardError('checkpoint_not_in_use');
       const previous = choice?.previous ?? null;
       if (previous === null) throw new DuoguardError('checkpoint_no_previous');
-      await exclusively(previous, () => swap({ id: previous, previous: null, seen: seenSoFar() }, 'rollback', true));
+      const back = { id: previous, previous: null, seen: seenSoFar() };
+      // Whoever rolls back is in need. There are never two in a row, so this is at most one more.
+      await exclusively(previous, () => swap(back, 'rollback', true), MOST_DRAINING + 1);
     },
 
     async follow() {
@@ -233,6 +241,7 @@ export function createCheckpointManager({ places, registry, load, observer = {} 
     refuse,
 
     async close() {
+      closed = true;
       await registry.close();
       await change;
       await Promise.all(drains);

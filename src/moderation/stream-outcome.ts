@@ -109,7 +109,6 @@ function worse(before: ItemVerdict | undefined, next: ItemVerdict): ItemVerdict 
   };
 }
 
-/** The checkpoint is that of the later window. */
 function addTimes(before: Verdict | undefined, next: Verdict): Verdict {
   if (before === undefined) return next;
   const sum = (stage: keyof Timings) => before.timing_ms[stage] + next.timing_ms[stage];

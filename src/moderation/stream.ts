@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DuoguardError, ERRORS, type ErrorCode } from '../errors.ts';
+import { cancellation } from '../inference/cancellation.ts';
 import type { Classifier, ClassifyRequest, StreamClassifier, StreamEvent, StreamSettings } from './contract.ts';
 import { type JudgedWindow, StreamOutcome } from './stream-outcome.ts';
+import type { StreamTenure } from './stream-tenure.ts';
 import { type StreamWindow, StreamWindows, textOf } from './stream-windows.ts';
-import type { TokenCounter } from './token-counter.ts';
 
 export interface StreamDependencies {
-  readonly classifier: Classifier;
-  /** Asked once per stream. Throws `not_ready` when nothing can count yet. */
-  readonly tokenCounter: () => TokenCounter;
+  /** Asked once per stream. Throws `not_ready` when nothing can judge yet. */
+  readonly begin: () => StreamTenure;
 }
 
 /** Windows of one stream that are judged at the same time; no more text is read while so many are. */
@@ -31,19 +31,52 @@ type Judge = (
  *       ^                                   |
  *       +------ not read while it is full --+            the consumer asks for events one by one
  *
- * While nothing comes for `flushMs`, what has come is judged.
+ * While nothing comes for `flushMs`, what has come is judged. What a stream began with is released when it ends: done,
+ * failed, left by its consumer, or stopped by its signal, even if nobody asks for another event then.
  */
-export function createStreamClassifier({ classifier, tokenCounter }: StreamDependencies): StreamClassifier {
+export function createStreamClassifier({ begin }: StreamDependencies): StreamClassifier {
   return {
     classifyStream(deltas, settings, request, signal) {
-      const counter = tokenCounter();
-      const { chunkTokens, contextTokens, holdBack, flushMs } = fitSettings(settings, counter.capacity);
-      const windows = new StreamWindows(counter.count, { chunkTokens, contextTokens });
-      const stopped = new AbortController();
-      const judge = createJudge(classifier, request, AbortSignal.any([signal, stopped.signal]));
-      return judgeStream(deltas, windows, judge, { holdBack, flushMs }, stopped);
+      const { classifier, counter, release } = begin();
+      const over = endWith(signal, release);
+      try {
+        const { chunkTokens, contextTokens, holdBack, flushMs } = fitSettings(settings, counter.capacity);
+        const windows = new StreamWindows(counter.count, { chunkTokens, contextTokens });
+        const judge = createJudge(classifier, request, over.signal);
+        return startedOrNot(judgeStream(deltas, windows, judge, { holdBack, flushMs }, over), over);
+      } catch (error) {
+        over.abort(error);
+        throw error;
+      }
     },
   };
+}
+
+/** Aborted when the stream is over, which it is at the latest when `signal` fires; `release` is called then. */
+function endWith(signal: AbortSignal, release: () => void): AbortController {
+  const over = new AbortController();
+  const stop = () => over.abort(signal.reason);
+  const ended = () => {
+    signal.removeEventListener('abort', stop);
+    release();
+  };
+  over.signal.addEventListener('abort', ended, { once: true });
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  return over;
+}
+
+/** Leaving a generator that never ran does not run its `finally` either. */
+function startedOrNot(
+  events: AsyncGenerator<StreamEvent, void, undefined>,
+  over: AbortController,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  const leave = events.return.bind(events);
+  events.return = (value) => {
+    over.abort(new DuoguardError('client_closed'));
+    return leave(value);
+  };
+  return events;
 }
 
 async function* judgeStream(
@@ -51,7 +84,7 @@ async function* judgeStream(
   windows: StreamWindows,
   judge: Judge,
   { holdBack, flushMs }: { readonly holdBack: number | undefined; readonly flushMs: number },
-  stopped: AbortController,
+  over: AbortController,
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const input = deltas[Symbol.asyncIterator]();
   const outcome = new StreamOutcome(holdBack);
@@ -61,6 +94,7 @@ async function* judgeStream(
   let ended = false;
   try {
     for (;;) {
+      if (over.signal.aborted) throw cancellation(over.signal);
       while (inFlight.length < WINDOWS_IN_FLIGHT) {
         const window = windows.next();
         if (window === undefined) break;
@@ -97,7 +131,7 @@ async function* judgeStream(
     yield* outcome.finish();
   } finally {
     pause?.clear();
-    stopped.abort(new DuoguardError('client_closed'));
+    over.abort(new DuoguardError('client_closed'));
     // A read that is still under way ends with the signal of the caller; nobody is left to hear of it.
     reading?.catch(() => {});
     if (!ended) input.return?.().catch(() => {});
@@ -138,6 +172,7 @@ function createJudge(
         throw new DuoguardError(toErrorCode(result.error.code));
       }, signal);
     } catch (error) {
+      if (signal.aborted) return { window, error: cancellation(signal) };
       return decided ?? { window, error };
     }
   };
@@ -150,7 +185,7 @@ async function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promis
     } catch (error) {
       if (!(error instanceof DuoguardError && error.code === 'overloaded')) throw error;
     }
-    // Rejects early when the signal fires; `work` then rejects with the reason.
+    // Rejects early when the signal fires; `work` then rejects too.
     await sleep(wait, undefined, { signal }).catch(() => {});
   }
   return work();

@@ -1,5 +1,5 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { windowCapacity } from '../checkpoint/encode.ts';
-import type { CheckpointRegistry } from '../checkpoint/registry.ts';
 
 export interface TokenCounter {
   count(text: string): number;
@@ -7,13 +7,6 @@ export interface TokenCounter {
   readonly capacity: number;
 }
 
-/**
- * Counts with the tokenizer of the checkpoint that serves now. Counting decides only where a stream is cut, so it holds
- * no lease: a checkpoint that was swapped meanwhile still counts well enough. Throws `not_ready` without a checkpoint.
- */
-export function countingTokens(registry: Pick<CheckpointRegistry, 'lease'>): TokenCounter {
-  const { checkpoint, release } = registry.lease();
-  release();
-  const { tokenizer, manifest } = checkpoint;
+export function countingTokens({ manifest, tokenizer }: Pick<Checkpoint, 'manifest' | 'tokenizer'>): TokenCounter {
   return { count: (text) => tokenizer.encode(text).length, capacity: windowCapacity(manifest, tokenizer) };
 }

@@ -155,6 +155,38 @@ test('one change at a time, which waits while two old checkpoints still have req
   expect([...open]).toEqual([]);
 });
 
+test('a rollback does not wait for streams on old checkpoints, and what it overtakes is void', async () => {
+  const { manager, registry, swaps } = createManaged(await createThree());
+  await manager.start('active');
+  const onA = registry.lease();
+  await manager.activate('b');
+  const onB = registry.lease();
+  await manager.activate('c');
+  const waiting = manager.activate('a');
+  const overtaken = expect(waiting).rejects.toThrow(errorCode('checkpoint_busy'));
+  await manager.rollback('c');
+  expect(registry.active?.id).toBe('b');
+  onA.release();
+  onB.release();
+  await overtaken;
+  expect(swaps).toEqual(['start a', 'activate b', 'activate c', 'rollback b']);
+});
+
+test('a change that waits when the server ends loads nothing', async () => {
+  const { manager, registry, loads, open } = createManaged(await createThree());
+  await manager.start('active');
+  const onA = registry.lease();
+  await manager.activate('b');
+  const onB = registry.lease();
+  await manager.activate('c');
+  const waiting = expect(manager.activate('a')).rejects.toThrow(errorCode('shutting_down'));
+  const closing = manager.close();
+  onA.release();
+  onB.release();
+  await Promise.all([waiting, closing]);
+  expect([loads, [...open]]).toEqual([['a', 'b', 'c'], []]);
+});
+
 test('without a state directory that can be written nothing changes, but pointers are followed', async () => {
   const places = await createThree();
   const unwritable = { ...places, stateDir: join(places.shippedDir, 'a', 'model.onnx') };

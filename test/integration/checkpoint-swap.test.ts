@@ -191,6 +191,26 @@ test('repeated swaps under load lose no request and mix no two checkpoints in an
   expect([...servedBy.keys()].sort()).toEqual(['a', 'b']);
 }, 240_000);
 
+test('a stream that began before a swap is judged to its end by the checkpoint that served then', async () => {
+  const { url, act } = await start();
+  const deltas = new TransformStream<string, string>();
+  const writer = deltas.writable.getWriter();
+  const init = { method: 'POST', body: deltas.readable.pipeThrough(new TextEncoderStream()), duplex: 'half' as const };
+  const headers = { authorization: `Bearer ${CLIENT}`, 'content-type': 'text/plain' };
+  const opened = fetch(`${url}/classify/stream?chunk_tokens=16&context_tokens=0`, { ...init, headers });
+  await writer.write(INPUT[1] as string);
+  const answer = await opened;
+  expect(await states(await act('b', 'activate'))).toEqual({ a: 'previous', b: 'active' });
+  expect(await classify(url, AGREED)).toBe('b');
+  await writer.write(INPUT[1] as string);
+  await writer.close();
+  const events = (await answer.text()).trim().split('\n');
+  const judged = events.map((line) => JSON.parse(line)).filter(({ event }) => event !== 'flag');
+  expect(judged.at(-1)).toMatchObject({ event: 'done', flagged: true });
+  expect(new Set(judged.map(({ checkpoint }) => checkpoint))).toEqual(new Set(['a']));
+  expect(judged.at(-1).category_scores.hate).toBeCloseTo(SCORES.get('a') as number, 3);
+});
+
 test('a published pointer is followed without being asked', async () => {
   const { url, places, get } = await start();
   const { failures } = await classifying(url, async (served) => {

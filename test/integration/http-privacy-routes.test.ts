@@ -11,7 +11,7 @@ import { createStreamClassifier } from '../../src/moderation/stream.ts';
 import { traceStages } from '../../src/moderation/traced.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { openTracing, type Tracing } from '../../src/telemetry/tracing.ts';
-import { createAppUnderTest, WORD_COUNTER } from '../support/app-under-test.ts';
+import { createAppUnderTest, holdNothing } from '../support/app-under-test.ts';
 import { createClassifierDouble } from '../support/classifier-double.ts';
 import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 
@@ -106,7 +106,7 @@ function createPlanted(overrides: Partial<AppDependencies>) {
   const cors = createCors(['https://app.example']);
   const apiKeys = [`classify+admin+metrics=${KEY}`];
   const classifier = traceStages(overrides.classifier ?? createClassifierDouble());
-  const streamClassifier = createStreamClassifier({ classifier, tokenCounter: () => WORD_COUNTER });
+  const streamClassifier = createStreamClassifier({ begin: () => holdNothing(classifier) });
   const feedback = FORGETFUL;
   return {
     ...createAppUnderTest({ audit, cors, apiKeys, feedback, ...overrides, classifier, streamClassifier }),

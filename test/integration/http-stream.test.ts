@@ -9,11 +9,12 @@ import type { AppDependencies } from '../../src/http/app.ts';
 import { drain, listen } from '../../src/http/server.ts';
 import { createClassifier } from '../../src/moderation/classify.ts';
 import { createStreamClassifier } from '../../src/moderation/stream.ts';
-import { countingTokens } from '../../src/moderation/token-counter.ts';
-import { createAppUnderTest, errorOf } from '../support/app-under-test.ts';
+import { holdCheckpoint } from '../../src/moderation/stream-tenure.ts';
+import { createAppUnderTest, errorOf, holdNothing } from '../support/app-under-test.ts';
 import { createClassifierDouble, verdictFor, waitForAbort } from '../support/classifier-double.ts';
 import { createFixtureCheckpoint, FIXTURE_LOAD_OPTIONS } from '../support/fixture-checkpoint.ts';
 import { signOf } from '../support/fixture-model.ts';
+import { addCheckpoint, createPlaces } from '../support/published-fixtures.ts';
 
 const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
@@ -453,6 +454,77 @@ describe('what is wrong', () => {
   });
 });
 
+describe('a swap of what judges', () => {
+  /** Doubles that name themselves; `serving` is the one that streams begin with. */
+  function createSwappable() {
+    const leases = new Map<string, number>();
+    const swappable = {
+      serving: 'old',
+      leases,
+      streamClassifier: createStreamClassifier({
+        begin() {
+          const id = swappable.serving;
+          leases.set(id, (leases.get(id) ?? 0) + 1);
+          const classifier = createClassifierDouble(async (request) => ({ ...verdictFor(request), checkpoint: id }));
+          return { ...holdNothing(classifier), release: () => void leases.set(id, (leases.get(id) as number) - 1) };
+        },
+      }),
+    };
+    return swappable;
+  }
+
+  it('leaves a stream with what it began with; the next one begins with the other', async () => {
+    const swappable = createSwappable();
+    const { port } = await serve(swappable);
+    const before = await open(port);
+    before.line(SIZES);
+    before.line('one two');
+    before.line(' three');
+    expect(await before.reader.next()).toMatchObject({ event: 'verdict', checkpoint: 'old' });
+    swappable.serving = 'new';
+    const after = await open(port);
+    for (const client of [before, after]) client.line(' four five six');
+    after.end();
+    expect(new Set((await after.reader.rest()).map(({ checkpoint }) => checkpoint))).toEqual(new Set(['new']));
+    expect(Object.fromEntries(swappable.leases)).toEqual({ old: 1, new: 0 });
+    before.end();
+    const rest = await before.reader.rest();
+    expect(rest.length).toBeGreaterThan(2);
+    expect(new Set(rest.map(({ checkpoint }) => checkpoint))).toEqual(new Set(['old']));
+    await until(() => swappable.leases.get('old') === 0);
+  });
+
+  it.each([
+    ['its client leaves', {}, (client: Awaited<ReturnType<typeof open>>) => void client.socket.destroy()],
+    ['its client sends what cannot be read', {}, (client: Awaited<ReturnType<typeof open>>) => client.send('{\n')],
+    ['its client says nothing for too long', { requestTimeoutMs: 50 }, () => {}],
+    ['its time is over', { streamTimeoutMs: 50 }, () => {}],
+  ])('holds the old one no longer than its streams: %s', async (_, limits, end) => {
+    const swappable = createSwappable();
+    const defaults = { maxBodyBytes: 2000, maxItems: 1, requestTimeoutMs: 20_000, streamTimeoutMs: 20_000 };
+    const { port } = await serve({ ...swappable, limits: { ...defaults, ...limits } });
+    const client = await open(port);
+    client.line(SIZES);
+    client.line('one two three');
+    await client.reader.next();
+    swappable.serving = 'new';
+    end(client);
+    await until(() => swappable.leases.get('old') === 0);
+    expect(swappable.leases.has('new')).toBe(false);
+  });
+
+  it('holds the old one no longer than a server that ends waits for its streams', async () => {
+    const swappable = createSwappable();
+    const { port, server, lifecycle } = await serve(swappable);
+    const client = await open(port);
+    client.line(SIZES);
+    client.line('one two three');
+    await client.reader.next();
+    await drain({ servers: [server], lifecycle, delayMs: 0, timeoutMs: 50 });
+    await until(() => swappable.leases.get('old') === 0);
+  });
+});
+
 describe('with a model', () => {
   let checkpoint: Checkpoint;
   beforeAll(async () => {
@@ -474,7 +546,7 @@ describe('with a model', () => {
     };
     const registry = createRegistry(counting);
     const classifier = createClassifier({ registry });
-    const streamClassifier = createStreamClassifier({ classifier, tokenCounter: () => countingTokens(registry) });
+    const streamClassifier = createStreamClassifier({ begin: () => holdCheckpoint({ registry }) });
     return { ...(await serve({ classifier, streamClassifier })), scored: () => scored };
   }
 
@@ -499,6 +571,52 @@ describe('with a model', () => {
         expect(events.at(-1)).toMatchObject({ flagged: true, top_category: 'hate', length: 200 });
       }
     }
+  });
+
+  it('keeps the checkpoint that it began with across a swap, whose workers end with the last stream', async () => {
+    const files = createPlaces().shippedDir;
+    const load = async (id: string, loud: number) =>
+      loadCheckpoint(await addCheckpoint(files, id, loud), FIXTURE_LOAD_OPTIONS);
+    const [a, b] = [await load('a', 4), await load('b', 2)];
+    const registry = createRegistry(a);
+    cleanup.push(() => registry.close());
+    const streamClassifier = createStreamClassifier({ begin: () => holdCheckpoint({ registry }) });
+    const { port } = await serve({ classifier: createClassifier({ registry }), streamClassifier });
+
+    const loudness = { a: 1 / (1 + Math.exp(-4)), b: 1 / (1 + Math.exp(-2)) };
+    const sentence = `some words with ${signOf('hate')} among them `;
+    const isJudged = ({ event }: WireEvent) => event === 'verdict' || event === 'done';
+    const read = (event: WireEvent) => {
+      const { checkpoint, category_scores } = event as unknown as {
+        checkpoint: 'a';
+        category_scores: { hate: number };
+      };
+      if (event.event === 'verdict' && event['flagged'] === true) {
+        expect(category_scores.hate).toBeCloseTo(loudness[checkpoint], 3);
+      }
+      return checkpoint;
+    };
+    const streams = [await open(port), await open(port)];
+    for (const client of streams) {
+      client.line({ chunk_tokens: 20, context_tokens: 20 });
+      client.line(sentence);
+      expect(read(await client.reader.next())).toBe('a');
+    }
+    let retired = false;
+    const swap = registry.activate(b).then(() => {
+      retired = true;
+    });
+    expect(new Set((await judge(port, [sentence], {})).filter(isJudged).map(read))).toEqual(new Set(['b']));
+    for (const client of streams) {
+      expect([retired, a.engine.stats().workersReady]).toEqual([false, 1]);
+      for (let repeat = 0; repeat < 5; repeat++) client.line(sentence);
+      client.end();
+      const events = (await client.reader.rest()).filter(isJudged);
+      expect(events.length).toBeGreaterThan(5);
+      expect(new Set(events.map(read))).toEqual(new Set(['a']));
+    }
+    await swap;
+    expect([a.engine.stats().workersReady, b.engine.stats().workersReady]).toEqual([0, 1]);
   });
 
   it('scores tokens in proportion to the text', async () => {

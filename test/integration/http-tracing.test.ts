@@ -5,7 +5,7 @@ import { createStreamClassifier } from '../../src/moderation/stream.ts';
 import { traceStages } from '../../src/moderation/traced.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { openTracing, type Tracing } from '../../src/telemetry/tracing.ts';
-import { createAppUnderTest, post, WORD_COUNTER } from '../support/app-under-test.ts';
+import { createAppUnderTest, holdNothing, post } from '../support/app-under-test.ts';
 import { createClassifierDouble, verdictFor } from '../support/classifier-double.ts';
 import { type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts';
 
@@ -18,7 +18,7 @@ async function createTraced(judging: Classifier = createClassifierDouble(), stat
   const logger = createLogger('info', { write: (line: string) => lines.push(line) });
   const tracing = (await openTracing({ endpoint: receiver.endpoint, version: '1.2.3', logger })) as Tracing;
   const classifier = traceStages(judging);
-  const streamClassifier = createStreamClassifier({ classifier, tokenCounter: () => WORD_COUNTER });
+  const streamClassifier = createStreamClassifier({ begin: () => holdNothing(classifier) });
   const under = createAppUnderTest({ classifier, streamClassifier, tracing });
   return {
     ...under,

@@ -2,7 +2,9 @@ import { createAuthorize, parseApiKeys } from '../../src/http/api-keys.ts';
 import { type AppDependencies, createApp } from '../../src/http/app.ts';
 import { createCors } from '../../src/http/cors.ts';
 import { Lifecycle } from '../../src/http/lifecycle.ts';
+import type { Classifier } from '../../src/moderation/contract.ts';
 import { createStreamClassifier } from '../../src/moderation/stream.ts';
+import type { StreamTenure } from '../../src/moderation/stream-tenure.ts';
 import type { TokenCounter } from '../../src/moderation/token-counter.ts';
 import { defaultPolicies } from '../../src/policy/policies.ts';
 import { perCategory } from '../../src/taxonomy.ts';
@@ -11,10 +13,15 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type ClassifierDouble, createClassifierDouble } from './classifier-double.ts';
 
 /** One token a word. */
-export const WORD_COUNTER: TokenCounter = {
+const WORD_COUNTER: TokenCounter = {
   count: (text) => text.split(/\s+/).filter((word) => word !== '').length,
   capacity: 128,
 };
+
+/** A stream that is judged by `classifier`, one token a word. */
+export function holdNothing(classifier: Classifier): StreamTenure {
+  return { classifier, counter: WORD_COUNTER, release: () => {} };
+}
 
 /** A ready app around a test double, with everything it writes kept in memory. */
 export function createAppUnderTest({
@@ -28,10 +35,7 @@ export function createAppUnderTest({
   const classifier: ClassifierDouble = createClassifierDouble();
   const dependencies = {
     classifier,
-    streamClassifier: createStreamClassifier({
-      classifier: overrides.classifier ?? classifier,
-      tokenCounter: () => WORD_COUNTER,
-    }),
+    streamClassifier: createStreamClassifier({ begin: () => holdNothing(overrides.classifier ?? classifier) }),
     policies: defaultPolicies(),
     lifecycle,
     metrics: createMetrics(),

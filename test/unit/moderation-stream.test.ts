@@ -4,7 +4,7 @@ import { DuoguardError } from '../../src/errors.ts';
 import type { ClassifyRequest, StreamEvent, StreamSettings, Verdict } from '../../src/moderation/contract.ts';
 import { createStreamClassifier } from '../../src/moderation/stream.ts';
 import { lengthOf, type StreamWindow, StreamWindows, textOf } from '../../src/moderation/stream-windows.ts';
-import { WORD_COUNTER } from '../support/app-under-test.ts';
+import { holdNothing } from '../support/app-under-test.ts';
 import { createClassifierDouble, verdictFor, waitForAbort } from '../support/classifier-double.ts';
 
 /** As a byte-level tokenizer counts text it does not know. */
@@ -144,7 +144,7 @@ function stream(deltas: readonly string[], { settings, judge, signal = new Abort
       yield delta;
     }
   }
-  const { classifyStream } = createStreamClassifier({ classifier, tokenCounter: () => WORD_COUNTER });
+  const { classifyStream } = createStreamClassifier({ begin: () => holdNothing(classifier) });
   const sizes = { chunkTokens: 2, contextTokens: 1, ...settings };
   return { events: classifyStream(input(), sizes, { longInput: 'window' }, signal), classifier, log };
 }
@@ -241,10 +241,7 @@ describe('a stream', () => {
       await gate;
       yield 'ful three';
     }
-    const { classifyStream } = createStreamClassifier({
-      classifier: createClassifierDouble(),
-      tokenCounter: () => WORD_COUNTER,
-    });
+    const { classifyStream } = createStreamClassifier({ begin: () => holdNothing(createClassifierDouble()) });
     const sizes = { chunkTokens: 50, contextTokens: 50, holdBack: 0, flushMs: 5 };
     const events = classifyStream(input(), sizes, { longInput: 'window' }, new AbortController().signal);
     expect((await events.next()).value).toMatchObject({ event: 'verdict', index: 0, start: 0, end: 8 });
@@ -261,10 +258,7 @@ describe('a stream', () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       yield ' two';
     }
-    const { classifyStream } = createStreamClassifier({
-      classifier: createClassifierDouble(),
-      tokenCounter: () => WORD_COUNTER,
-    });
+    const { classifyStream } = createStreamClassifier({ begin: () => holdNothing(createClassifierDouble()) });
     const sizes = { chunkTokens: 50, contextTokens: 50, flushMs: 0 };
     const events = await all(classifyStream(input(), sizes, { longInput: 'window' }, new AbortController().signal));
     expect(kinds(events)).toEqual(['verdict', 'done']);
@@ -346,10 +340,7 @@ describe('a stream', () => {
 
   it('that is left early drops its windows and closes its input', async () => {
     let closed = false;
-    const { classifyStream } = createStreamClassifier({
-      classifier: createClassifierDouble(),
-      tokenCounter: () => WORD_COUNTER,
-    });
+    const { classifyStream } = createStreamClassifier({ begin: () => holdNothing(createClassifierDouble()) });
     async function* input() {
       try {
         for (;;) yield 'word ';
@@ -375,13 +366,83 @@ describe('a stream', () => {
     [{ contextTokens: 128 }, 'chunk_tokens'],
     [{ contextTokens: 3, holdBack: 4 }, 'hold_back'],
   ])('refuses %j before it reads', (settings, field) => {
-    const { classifyStream } = createStreamClassifier({
-      classifier: createClassifierDouble(),
-      tokenCounter: () => WORD_COUNTER,
-    });
+    const { classifyStream } = createStreamClassifier({ begin: () => holdNothing(createClassifierDouble()) });
     const open = () =>
       classifyStream((async function* () {})(), settings, { longInput: 'window' }, AbortSignal.abort());
     expect(open).toThrow(expect.objectContaining({ code: 'invalid_request', details: { field } }));
+  });
+});
+
+describe('what a stream began with', () => {
+  function held(judge?: (request: ClassifyRequest) => Promise<Verdict>, chunkTokens = 1) {
+    const counts = { begun: 0, released: 0 };
+    const { classifyStream } = createStreamClassifier({
+      begin() {
+        counts.begun++;
+        return { ...holdNothing(createClassifierDouble(judge)), release: () => counts.released++ };
+      },
+    });
+    const controller = new AbortController();
+    async function* input() {
+      yield 'one two three four five six';
+    }
+    const sizes = { chunkTokens, contextTokens: 0 };
+    const events = () => classifyStream(input(), sizes, { longInput: 'window' }, controller.signal);
+    return { counts, controller, events };
+  }
+  const ONCE = { begun: 1, released: 1 };
+
+  it('is released when it is done, and not before', async () => {
+    const { counts, events } = held();
+    for await (const event of events()) expect([event.event, counts.released]).toEqual([event.event, 0]);
+    expect(counts).toEqual(ONCE);
+  });
+
+  it('is released when a window fails', async () => {
+    const { counts, events } = held(() => Promise.reject(new DuoguardError('worker_crashed')));
+    await expect(all(events())).rejects.toMatchObject({ code: 'worker_crashed' });
+    expect(counts).toEqual(ONCE);
+  });
+
+  it('is released when its settings are refused', () => {
+    const { counts, events } = held(undefined, 1000);
+    expect(events).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+    expect(counts).toEqual(ONCE);
+  });
+
+  it.each([0, 1])('is released when its consumer leaves after %i events', async (taken) => {
+    const { counts, events } = held();
+    const left = events();
+    for (let index = 0; index < taken; index++) await left.next();
+    await left.return();
+    expect(counts).toEqual(ONCE);
+  });
+
+  it.each([0, 1])('is released with its signal although nobody asks for more than %i events', async (taken) => {
+    const { counts, controller, events } = held();
+    const waiting = events();
+    for (let index = 0; index < taken; index++) await waiting.next();
+    controller.abort(new DuoguardError('deadline_exceeded'));
+    expect(counts).toEqual(ONCE);
+    await expect(all(waiting)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(counts).toEqual(ONCE);
+  });
+
+  it('names the reason of the signal when that fires while a full queue is waited for', async () => {
+    const { counts, controller, events } = held(() =>
+      Promise.reject(new DuoguardError(counts.released === 0 ? 'overloaded' : 'shutting_down')),
+    );
+    const ended = expect(all(events())).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    controller.abort(new DuoguardError('deadline_exceeded'));
+    await ended;
+  });
+
+  it('is released at once when the signal has fired before', () => {
+    const { counts, controller, events } = held();
+    controller.abort(new DuoguardError('client_closed'));
+    events();
+    expect(counts).toEqual(ONCE);
   });
 });
 
