@@ -1,7 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
 import type { ItemVerdict, Verdict, ViewName } from '../moderation/contract.ts';
 import { CATEGORIES, type Category } from '../taxonomy.ts';
+import { TalliedCounter, TalliedHistogram, type Tally } from './tallies.ts';
 
 /** The one place that records. Stages return what they measured; whoever ends a request calls `recordRequest` once. */
 export interface Metrics {
@@ -71,8 +72,13 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
-    new Histogram<L>({ name: `guardrail_${name}`, help, buckets, labelNames, registers });
+  const named = (name: string, help: string) => ({ name: `guardrail_${name}`, help, registry });
+  const histogram = (name: string, help: string, bounds: number[]) =>
+    new TalliedHistogram(named(name, help), bounds).tally('');
+  const byLabel = (name: string, help: string, bounds: number[], label: string) =>
+    new TalliedHistogram(named(name, help), bounds, label);
+  const tallied = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new TalliedCounter<L>(named(name, help), labelNames);
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Counter<L>({ name: `guardrail_${name}`, help, labelNames, registers });
   const gauge = (name: string, help: string, read: () => number) =>
@@ -91,20 +97,22 @@ export function createMetrics(): Metrics {
   gauge('queue_size', 'Sequences waiting for a worker.', () => queueDepth().sequences);
   gauge('queue_tokens', 'Tokens waiting for a worker.', () => queueDepth().tokens);
 
-  const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'code']);
-  const requestSeconds = histogram('http_request_duration_seconds', 'From arrival to answer.', DURATIONS, ['route']);
+  const requests = tallied('http_requests_total', 'Requests answered.', ['route', 'method', 'code']);
+  const requestSeconds = byLabel('http_request_duration_seconds', 'From arrival to answer.', DURATIONS, 'route');
   const failures = counter('request_failures_total', 'Requests that failed, by error code.', ['reason']);
   const tokenization = histogram('tokenization_duration_seconds', 'Tokenization of a request.', DURATIONS);
   const queueing = histogram('queue_duration_seconds', 'Waiting for a worker.', DURATIONS);
-  const inference = histogram('inference_duration_seconds', 'Running the model.', DURATIONS, ['checkpoint']);
+  const inference = byLabel('inference_duration_seconds', 'Running the model.', DURATIONS, 'checkpoint');
   const inputTokens = histogram('input_tokens', 'Tokens of an item.', TOKENS);
   const inputWindows = histogram('input_windows', 'Windows of an item.', COUNTS);
-  const decisions = counter('decisions_total', 'Items judged, by action.', ['policy', 'action']);
-  const flags = counter('category_flags_total', 'Items flagged, by category.', ['category', 'policy']);
+  const decisions = tallied('decisions_total', 'Items judged, by action.', ['policy', 'action']);
+  const flags = tallied('category_flags_total', 'Items flagged, by category.', ['category', 'policy']);
   const obfuscation = counter('obfuscation_detected_total', 'Items flagged in a view, and not as they read plainly.', [
     'view',
   ]);
-  const scores = histogram('category_score', 'Probabilities, by category.', SCORES, ['category']);
+  const scoresBy = byLabel('category_score', 'Probabilities, by category.', SCORES, 'category');
+  /** In the order of `CATEGORIES`. A category is in the metrics once it was scored. */
+  let scores: readonly Tally[] = [];
   const batchSize = histogram('batch_size', 'Sequences in a batch.', COUNTS);
   const batchTokens = histogram('batch_tokens', 'Tokens in a batch, padding included.', TOKENS);
   const padding = histogram('batch_padding_ratio', 'Share of a batch that is padding.', RATIOS);
@@ -141,16 +149,18 @@ export function createMetrics(): Metrics {
   function recordVerdict(verdict: Verdict, policy: string): void {
     tokenization.observe(verdict.timing_ms.tokenization / 1000);
     queueing.observe(verdict.timing_ms.queue / 1000);
-    inference.observe({ checkpoint: verdict.checkpoint }, verdict.timing_ms.inference / 1000);
+    inference.tally(verdict.checkpoint).observe(verdict.timing_ms.inference / 1000);
     for (const result of verdict.results) {
       if ('error' in result) continue;
       inputTokens.observe(result.tokens);
       inputWindows.observe(result.windows);
-      decisions.inc({ policy, action: result.action });
+      decisions.inc(policy, result.action);
       for (const view of revealingViews(result)) obfuscation.inc({ view });
-      for (const category of CATEGORIES) {
-        scores.observe({ category }, result.category_scores[category]);
-        if (result.categories[category]) flags.inc({ category, policy });
+      if (scores.length === 0) scores = CATEGORIES.map((id) => scoresBy.tally(id));
+      for (let index = 0; index < CATEGORIES.length; index++) {
+        const category = CATEGORIES[index] as Category;
+        scores[index]?.observe(result.category_scores[category]);
+        if (result.categories[category]) flags.inc(category, policy);
       }
     }
   }
@@ -163,8 +173,8 @@ export function createMetrics(): Metrics {
     },
     recordRequest({ route, method, status, seconds, errorCode, judged }) {
       inFlight--;
-      requests.inc({ route, method: METHODS.has(method) ? method : 'other', code: status });
-      requestSeconds.observe({ route }, seconds);
+      requests.inc(route, METHODS.has(method) ? method : 'other', String(status));
+      requestSeconds.tally(route).observe(seconds);
       if (errorCode !== undefined) failures.inc({ reason: errorCode });
       if (judged !== undefined) recordVerdict(judged.verdict, judged.policy);
     },
@@ -207,7 +217,8 @@ export function createMetrics(): Metrics {
 }
 
 /** Views in which an item flags while its normalised text does not. */
-function revealingViews({ views = [] }: ItemVerdict): ViewName[] {
+function revealingViews({ views }: ItemVerdict): readonly ViewName[] {
+  if (views === undefined) return [];
   if (views.some(({ view, flagged }) => view === 'normalized' && flagged)) return [];
   return views.filter(({ flagged }) => flagged).map(({ view }) => view);
 }
