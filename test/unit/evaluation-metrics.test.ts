@@ -163,4 +163,9 @@ describe('expectedCalibrationError', () => {
     // 0.5 is the middle of bin 7, and its two rows cancel out.
     expect(expectedCalibrationError([T, F], [0.5, 0.5])).toBe(0);
   });
+
+  it('counts a row of weight 3 like three rows', () => {
+    const thrice = expectedCalibrationError([T, T, T, F, F], [0.9, 0.9, 0.9, 0.9, 0.2]);
+    expect(expectedCalibrationError([T, F, F], [0.9, 0.9, 0.2], [3, 1, 1])).toBeCloseTo(thrice as number, 12);
+  });
 });

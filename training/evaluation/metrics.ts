@@ -3,6 +3,9 @@
  * the classifier is of that, `flags[i]` what it decided. A metric that its rows cannot define is null, never 0.
  */
 
+/** Of the calibration error. */
+const BINS = 15;
+
 export interface Confusion {
   readonly truePositives: number;
   readonly falsePositives: number;
@@ -89,22 +92,26 @@ export function auroc(labels: readonly boolean[], scores: readonly number[]): nu
 
 /**
  * Expected calibration error (Guo et al., arXiv 1706.04599, equation 5) of the score as probability of being unsafe,
- * over equal-width bins: the mean distance of a bin's mean score to its share of unsafe rows. Null without rows.
+ * over 15 equal-width bins: the mean distance of a bin's mean score to its share of unsafe rows, both weighted. Null
+ * without rows.
  */
 export function expectedCalibrationError(
   labels: readonly boolean[],
   scores: readonly number[],
-  bins = 15,
+  weights: ArrayLike<number> = scores.map(() => 1),
 ): number | null {
   checkScores(labels, scores);
-  const excess = new Float64Array(bins);
+  const excess = new Float64Array(BINS);
+  let whole = 0;
   for (const [row, score] of scores.entries()) {
-    const bin = Math.min(bins - 1, Math.floor(score * bins));
-    excess[bin] = (excess[bin] as number) + score - (labels[row] ? 1 : 0);
+    const bin = Math.min(BINS - 1, Math.floor(score * BINS));
+    const weight = weights[row] as number;
+    excess[bin] = (excess[bin] as number) + weight * (score - (labels[row] ? 1 : 0));
+    whole += weight;
   }
   return ratio(
     excess.reduce((sum, value) => sum + Math.abs(value), 0),
-    labels.length,
+    whole,
   );
 }
 

@@ -17,7 +17,8 @@ Languages with enough training rows to be claimed: ${languages.join(', ')}.
 ## On held-out rows
 
 ${figures.rows} rows that were kept out of training, weighted like the training draw, at the thresholds below:
-F1 ${percent(figures.f1)}, recall ${percent(figures.recall)}, false-positive rate ${percent(figures.falsePositiveRate)}.
+F1 ${percent(figures.f1)}, recall ${percent(figures.recall)}, false-positive rate ${percent(figures.falsePositiveRate)},
+expected calibration error of the overall score ${percent(figures.ece)}.
 Average precision over the rows, each counted once: float ${figures.auprc_float.toFixed(4)}, int8 ${figures.auprc_int8.toFixed(4)}.
 
 These rows come from the training sources, so other texts will do worse; the project's README has the benchmark tables.

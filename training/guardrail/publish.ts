@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { encodeWindows } from '../../src/checkpoint/encode.ts';
 import type { ManifestWithoutFiles } from '../../src/checkpoint/publish.ts';
 import { publishCheckpoint } from '../../src/checkpoint/publish.ts';
+import { relativeScore } from '../../src/policy/decide.ts';
 import { CATEGORIES, perCategory } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { mergeWindows } from '../../src/text/windows.ts';
-import { averagePrecision } from '../evaluation/metrics.ts';
+import { averagePrecision, expectedCalibrationError } from '../evaluation/metrics.ts';
 import { encodeModel, type OnnxModel } from '../graph/onnx.ts';
 import { EMBEDDING, embeddingRows } from '../models/encoder.ts';
 import { type CalibrationLimits, calibrateThresholds, flaggedF1 } from './calibrate.ts';
@@ -19,6 +20,7 @@ import { modelCard } from './model-card.ts';
 import { groupQuotas } from './sampling.ts';
 import { scoreCorpus } from './score.ts';
 import { type Member, servingModels } from './serving-model.ts';
+import { fitTemperature } from './temperature.ts';
 
 export interface PublishInput {
   readonly id: string;
@@ -47,6 +49,8 @@ export interface HeldOutFigures {
   readonly f1: number;
   readonly falsePositiveRate: number;
   readonly recall: number;
+  /** Expected calibration error of the overall score. */
+  readonly ece: number;
   readonly auprc_float: number;
   readonly auprc_int8: number;
 }
@@ -57,11 +61,10 @@ export const CALIBRATION_LIMITS: CalibrationLimits = { minGain: 5e-4, maxFalsePo
 /** Exports, quantises, calibrates, proves and publishes. Returns the figures that stand in the manifest. */
 export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigures> {
   const { config, heldOut } = input;
-  const models = servingModels(input.members);
   const tokenizer = loadTokenizer(input.tokenizerJson);
+  const models = servingModels(input.members, await temperatureFor(input));
   const probabilities = await scoreCorpus(models.int8, heldOut, config.threads);
-  const weights = balancedWeights(heldOut, config);
-  const rows = { probabilities, unsafe: heldOut.unsafe, weights };
+  const rows = { probabilities, unsafe: heldOut.unsafe, weights: balancedWeights(heldOut, config) };
   const thresholds = calibrateThresholds(rows, CALIBRATION_LIMITS).map((threshold) => Number(threshold.toFixed(4)));
   const figures = {
     ...heldOutFigures(rows, thresholds),
@@ -108,6 +111,26 @@ export async function publishGuardrail(input: PublishInput): Promise<HeldOutFigu
   return figures;
 }
 
+/** By what to divide the logits so that the overall score is about the probability of being unsafe. */
+async function temperatureFor({ members, heldOut, config }: PublishInput): Promise<number> {
+  const probabilities = await scoreCorpus(servingModels(members, 1).int8, heldOut, config.threads);
+  const rows = { probabilities, unsafe: heldOut.unsafe, weights: balancedWeights(heldOut, config) };
+  const thresholds = calibrateThresholds(rows, CALIBRATION_LIMITS);
+  const margins = Float64Array.from(overallScores(rows, thresholds), (score) => Math.log(score / (1 - score)));
+  return fitTemperature({ ...rows, margins });
+}
+
+/** Of each row the highest category relative to its threshold, as the server scores it. Never 0 or 1. */
+function overallScores({ probabilities, unsafe }: Rows, thresholds: readonly number[]): number[] {
+  return Array.from(unsafe, (_, row) => {
+    const relative = thresholds.map((t, c) => relativeScore(probabilities[row * thresholds.length + c]!, t));
+    return Math.min(1 - LEAST_SCORE, Math.max(LEAST_SCORE, ...relative));
+  });
+}
+
+/** Keeps logits finite. */
+const LEAST_SCORE = 1e-7;
+
 function parameterCounts(members: readonly Member[]): { parameters: number; embedding_parameters: number } {
   const counts = { parameters: 0, embedding_parameters: 0 };
   for (const { encoder, parameters } of members) {
@@ -148,6 +171,7 @@ function heldOutFigures(rows: Rows, thresholds: readonly number[]) {
     f1: flaggedF1(rows, thresholds),
     falsePositiveRate: total.falsePositives / total.safe,
     recall: total.truePositives / total.unsafe,
+    ece: expectedCalibrationError(Array.from(rows.unsafe, Boolean), overallScores(rows, thresholds), rows.weights) ?? 0,
   };
 }
 

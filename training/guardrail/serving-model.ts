@@ -20,9 +20,9 @@ export interface Member {
   readonly parameters: ReadonlyMap<string, Float32Array>;
 }
 
-/** The models that are published. */
-export function servingModels(members: readonly Member[]): ServingModels {
-  const float = floatServingModel(members);
+/** The models that are published. `temperature`: what logits are divided by, see `fitTemperature`. */
+export function servingModels(members: readonly Member[], temperature: number): ServingModels {
+  const float = floatServingModel(members, temperature);
   return { float, int8: quantizeDynamic(float, { range: 127, minSize: 32 }) };
 }
 
@@ -30,7 +30,7 @@ export function servingModels(members: readonly Member[]): ServingModels {
  * One model of one or more encoders with the same vocabulary; its logits are the mean of theirs. Encoders that were
  * trained from other seeds or shapes err in other places, so their mean errs less than each.
  */
-export function floatServingModel(members: readonly Member[]): OnnxModel {
+export function floatServingModel(members: readonly Member[], temperature = 1): OnnxModel {
   const graph = new Graph();
   const inputs = servingInputs(graph);
   const parameters = new Map<string, Float32Array>();
@@ -39,7 +39,8 @@ export function floatServingModel(members: readonly Member[]): OnnxModel {
     for (const [name, values] of member.parameters) parameters.set(prefix + name, values);
     return servingLogits(new Scope(graph, 0, prefix), inputs, member.encoder);
   });
-  return toOnnx(graph, { outputs: { logits: jointLogits(logits) }, parameters });
+  const joint = jointLogits(logits);
+  return toOnnx(graph, { outputs: { logits: temperature === 1 ? joint : mul(joint, 1 / temperature) }, parameters });
 }
 
 /** Begins the names of a member's parameters. The first has none: a checkpoint of one encoder keeps plain names. */
