@@ -33,7 +33,7 @@ const BALANCE: BalanceConfig = {
   sourceWeights: {},
   languageWeights: {},
   translatedWeight: 0.5,
-  disguisedWeight: 0.5,
+  disguisedWeight: { safe: 1, unsafe: 1 },
 };
 
 describe('quotas', () => {
@@ -56,11 +56,13 @@ describe('quotas', () => {
     expect(groupQuotas(lopsided, 1000, { ...within, unsafeShare: 0.2 })).toEqual([100, 400, 500]);
   });
 
-  it.each(['translated', 'disguised'] as const)('give %s rows their share', (made) => {
-    const mixed = groups.map((group, index): SampleGroup => ({ ...group, origin: index === 3 ? made : 'written' }));
-    const key = `${made}Weight` as const;
-    expect(groupQuotas(mixed, 1000, { ...BALANCE, [key]: 1 / 3 })).toEqual([250, 375, 125, 250]);
-    expect(groupQuotas(mixed, 1000, { ...BALANCE, [key]: 0 })[3]).toBe(0);
+  it.each([
+    ['translated', { translatedWeight: 1 / 3 }, { translatedWeight: 0 }],
+    ['disguised', { disguisedWeight: { safe: 1, unsafe: 1 / 3 } }, { disguisedWeight: { safe: 1, unsafe: 0 } }],
+  ] as const)('give %s rows their share', (origin, third, none) => {
+    const mixed = groups.map((group, index): SampleGroup => (index === 3 ? { ...group, origin } : group));
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, ...third })).toEqual([250, 375, 125, 250]);
+    expect(groupQuotas(mixed, 1000, { ...BALANCE, ...none })[3]).toBe(0);
   });
 
   it('follow a power of the size: 0 draws groups alike', () => {

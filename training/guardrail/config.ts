@@ -95,7 +95,13 @@ export const guardrailConfigSchema = z.strictObject({
       sourceWeights: z.record(z.string(), z.number().min(0)).default({}),
       languageWeights: z.record(z.string(), z.number().min(0)).default({}),
       translatedWeight: z.number().min(0).default(0.5),
-      disguisedWeight: z.number().min(0).default(0.5),
+      /**
+       * The server also reads what a disguise hides, and the highest reading counts: the disguised text itself has to
+       * score low unless it says more. So fewer unsafe ones than safe ones.
+       */
+      disguisedWeight: z
+        .strictObject({ safe: z.number().min(0).default(0.2), unsafe: z.number().min(0).default(0.05) })
+        .prefault({}),
     })
     .prefault({}),
 });

@@ -29,19 +29,22 @@ export interface BalanceConfig {
   readonly languageWeights: Readonly<Record<string, number>>;
   /** Factor on translated rows. */
   readonly translatedWeight: number;
-  /** Factor on disguised rows. */
-  readonly disguisedWeight: number;
+  /** Factors on disguised rows. */
+  readonly disguisedWeight: { readonly safe: number; readonly unsafe: number };
 }
 
 /** How many rows each group gives to one pass of about `total` rows, in the groups' order. */
 export function groupQuotas(groups: readonly SampleGroup[], total: number, balance: BalanceConfig): readonly number[] {
-  const originWeights = { written: 1, translated: balance.translatedWeight, disguised: balance.disguisedWeight };
+  const factorOf = ({ origin, unsafe }: SampleGroup): number => {
+    if (origin === 'written') return 1;
+    return origin === 'translated' ? balance.translatedWeight : balance.disguisedWeight[unsafe ? 'unsafe' : 'safe'];
+  };
   const weights = groups.map(
-    ({ source, lang, origin, rows }) =>
-      rows.length ** balance.sizeExponent *
-      (balance.sourceWeights[source] ?? 1) *
-      (balance.languageWeights[lang] ?? 1) *
-      originWeights[origin],
+    (group) =>
+      group.rows.length ** balance.sizeExponent *
+      (balance.sourceWeights[group.source] ?? 1) *
+      (balance.languageWeights[group.lang] ?? 1) *
+      factorOf(group),
   );
   const massOf = (of: (group: SampleGroup) => boolean): number =>
     groups.reduce((sum, group, index) => sum + (of(group) ? (weights[index] as number) : 0), 0);
