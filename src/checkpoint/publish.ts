@@ -49,9 +49,8 @@ export async function publishCheckpoint(
   writeFiles: (directory: string) => Promise<ManifestWithoutFiles>,
   { activate = true, steps = diskSteps }: PublishOptions = {},
 ): Promise<void> {
-  const target = join(modelsDir, checkId(id));
+  await requireFreeId(modelsDir, id);
   await steps.mkdir(modelsDir);
-  if (await exists(target)) throw alreadyPublished(id);
   await removeLeftovers(modelsDir, steps);
   const beside = join(modelsDir, `${PUBLISHING}${id}-${randomUUID()}`);
   await steps.mkdir(beside);
@@ -66,6 +65,14 @@ export async function publishCheckpoint(
   }
   if (activate) await setActive(modelsDir, id, steps);
   else await writeIndex(modelsDir, steps);
+}
+
+/**
+ * For work that takes long and is published at its end. Throws `checkpoint_manifest_invalid` where `id` can name no
+ * checkpoint, and `checkpoint_exists`.
+ */
+export async function requireFreeId(modelsDir: string, id: string): Promise<void> {
+  if (await exists(join(modelsDir, checkId(id)))) throw alreadyPublished(id);
 }
 
 /** Never fails a publication: what cannot be removed now is found by the next one. */

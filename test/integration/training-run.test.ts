@@ -115,6 +115,7 @@ test('says what is wrong and leaves no checkpoint', async () => {
     ['data of one class', ['--data', safeOnly], /both safe and unsafe rows are needed/],
     ['nothing to resume', ['--resume', '--run', path('fresh')], /fresh holds no run to resume/],
     ['a resumption of nothing named', ['--resume'], /--resume needs --run/],
+    ['a name that no checkpoint can have', ['--id', 'Toy'], /"Toy" cannot be the id of a checkpoint/],
     ['an interval that is none', ['--save-every', 'often'], /--save-every takes a number of seconds/],
   ];
   const outcomes = [];

@@ -24,6 +24,7 @@ function inventedRound(round: number): RoundReport {
   const figures = LANGUAGES.map((lang, i) => ({
     lang,
     n: 400,
+    safe: 200,
     auprc: START[lang] + round * 0.012 * (i + 0.5),
     f1: START[lang] - 0.08 + round * 0.011 * (i + 0.5),
     recall: 0.6 + round * 0.02,

@@ -258,7 +258,8 @@ describe('the gate', () => {
     lang,
     auprc,
     fpr,
-    n: 9,
+    n: 2000,
+    safe: 1000,
     f1: 0,
     recall: 0,
   });
@@ -270,6 +271,16 @@ describe('the gate', () => {
     expect(decidePromotion(next, before, gate)).toEqual({ passed: true, reasons: [] });
   });
 
+  it('takes no fault in false positives within the limit of the thresholds, or that chance explains', () => {
+    const better = (fpr: number, safe: number) => [{ ...figures('en', 0.9, fpr), safe }, figures('fr', 0.9, 0.1)];
+    expect(decidePromotion(better(0.15, 1_000_000), [figures('en', 0.8, 0), figures('fr', 0.6, 0)], gate).passed).toBe(
+      true,
+    );
+    expect(decidePromotion(better(0.2, 1_000_000), before, gate).passed).toBe(false);
+    expect(decidePromotion(better(0.2, 100), before, gate).passed).toBe(true);
+    expect(decidePromotion(better(0.3, 100), before, gate).passed).toBe(false);
+  });
+
   it.each([
     [
       'a language that lost AUPRC',
@@ -278,8 +289,8 @@ describe('the gate', () => {
     ],
     [
       'a language with more false positives',
-      [figures('en', 0.9, 0.1), figures('fr', 0.9, 0.13)],
-      /^fr: false-positive rate/,
+      [figures('en', 0.9, 0.1), figures('fr', 0.9, 0.2)],
+      /^fr: false-positive rate 20\.00 % after 10\.00 %$/,
     ],
     ['no gain over all', [figures('en', 0.8, 0.1), figures('fr', 0.6, 0.1)], /^mean AUPRC .* is not above/],
   ])('stops %s', (_, next, reason) => {

@@ -112,7 +112,7 @@ const stopSchema = z.strictObject({
 
 const gateSchema = z.strictObject({
   /** How much worse a language may be. */
-  auprcMargin: share.default(0.01),
+  auprcMargin: share.default(0.03),
   fprMargin: share.default(0.02),
 });
 

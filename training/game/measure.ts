@@ -118,7 +118,7 @@ async function heldOutFigures({ base }: Game, judge: Judge): Promise<readonly La
   const rows = base.evaluation.map(({ lang, unsafe }) => ({ benchmark: 'held-out', lang, unsafe }));
   const { groups } = evaluate(rows, await judge.judge(base.evaluation.map(({ text }) => text)));
   return groups
-    .map(({ lang, n, auprc, f1, recall, fpr }) => ({ lang, n, auprc, f1, recall, fpr }))
+    .map(({ lang, n, positives, auprc, f1, recall, fpr }) => ({ lang, n, safe: n - positives, auprc, f1, recall, fpr }))
     .sort((a, b) => (a.lang < b.lang ? -1 : 1));
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { requireFreeId } from '../../src/checkpoint/publish.ts';
 import type { Generator } from '../generator/contract.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
 import { type GameConfig, gameConfigSchema } from './config.ts';
@@ -9,6 +10,7 @@ import { GameError } from './game-error.ts';
 import { GuardrailPlayer } from './guardrail-player.ts';
 import type { GameObserver } from './observer.ts';
 import { playBaseRound, playRound } from './play-round.ts';
+import { checkpointOf } from './publish-round.ts';
 import { type BaseRows, readBase } from './read-base.ts';
 import { countByLanguage, type GameReport, type RoundReport } from './report.ts';
 import { requireSkills } from './require-skill.ts';
@@ -34,6 +36,7 @@ export interface PlayOptions extends PublishPlan {
 export async function playGame(options: PlayOptions): Promise<GameReport> {
   const { config, generator, observer } = options;
   requireSkills(generator, config);
+  if (!options.resume) await requireFreeId(options.modelsDirectory, checkpointOf(options.id, config.rounds));
   const directory = new RunDirectory(options.runDirectory, options.disk);
   openRun(directory, options);
   const base = await baseRows(directory, config, observer);

@@ -4,6 +4,7 @@ import { setActive } from '../../src/checkpoint/publish.ts';
 import { readManifest } from '../../src/checkpoint/read-manifest.ts';
 import type { DataSummary } from '../guardrail/load-corpus.ts';
 import { publishGuardrail } from '../guardrail/publish.ts';
+import { calibrationRows } from './calibration-rows.ts';
 import type { GameRow } from './contract.ts';
 import { type Game, missing, roundFile } from './game.ts';
 import { GameError } from './game-error.ts';
@@ -40,6 +41,10 @@ export async function publishRound(
   });
 }
 
+export function checkpointOf(id: string, round: number): string {
+  return `${id}-r${round}`;
+}
+
 async function lastPublished({ directory }: Game, round: number) {
   for (let before = round - 1; before > 0; before--) {
     const name = roundFile(before, 'published.json');
@@ -50,8 +55,8 @@ async function lastPublished({ directory }: Game, round: number) {
 }
 
 async function publish(game: Game, round: number, rows: readonly GameRow[], parent: string | null): Promise<string> {
-  const { directory, guardrail, base, plan } = game;
-  const checkpoint = `${plan.id}-r${round}`;
+  const { directory, guardrail, plan } = game;
+  const checkpoint = checkpointOf(plan.id, round);
   const target = join(plan.modelsDirectory, checkpoint);
   const run = `${plan.id}/${round}`;
   if (existsSync(target)) {
@@ -71,7 +76,7 @@ async function publish(game: Game, round: number, rows: readonly GameRow[], pare
     members: [
       { encoder: guardrail.config.encoder, parameters: await guardrail.parameters(roundFile(round, 'guardrail.bin')) },
     ],
-    heldOut: guardrail.corpus(base.calibration),
+    heldOut: guardrail.corpus(await calibrationRows(game)),
     sources: sourcesOf(rows),
     languages: [...new Set(rows.map(({ lang }) => lang))].sort(),
     minutes: 0,

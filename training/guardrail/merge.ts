@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { requireFreeId } from '../../src/checkpoint/publish.ts';
 import { loadTokenizer } from '../../src/text/tokenizer.ts';
 import { vocabularyTokens } from '../tokenizer/template.ts';
 import { type GuardrailConfig, guardrailConfigSchema } from './config.ts';
@@ -37,6 +38,7 @@ interface FinishedRun {
  * or its token limit.
  */
 export async function mergeGuardrails(options: MergeOptions): Promise<HeldOutFigures> {
+  await requireFreeId(options.modelsDirectory, options.id);
   const runs: FinishedRun[] = [];
   for (const directory of options.runs) runs.push(await readRun(directory));
   const [first, ...others] = runs;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { requireFreeId } from '../../src/checkpoint/publish.ts';
 import { loadTokenizer, type TextTokenizer } from '../../src/text/tokenizer.ts';
 import { createProgress } from '../cli/progress.ts';
 import { readDataset } from '../data/dataset.ts';
@@ -50,6 +51,7 @@ export interface RunResult {
 export async function trainGuardrail(options: RunOptions): Promise<RunResult> {
   const { runDirectory } = options;
   const began = performance.now();
+  if (!options.resume) await requireFreeId(options.modelsDirectory, options.id);
   openRun(options);
   const tokenizerJson = await prepareTokenizer(options);
   const tokenizer = loadTokenizer(tokenizerJson);
