@@ -103,7 +103,7 @@ interface Cost {
 /** Best times of some rounds, because other processes share the machine; what views add to inference is counted in tokens. */
 async function measureCost(checkpoint: Checkpoint, samples: readonly Sample[]): Promise<Cost> {
   const prepare = (read: typeof readText) =>
-    samples.flatMap(({ text }) => prepareItem(text, checkpoint, 'window', read).sequences);
+    samples.flatMap(({ text }) => prepareItem(text, read(text), checkpoint, 'window').sequences);
   const tokensOf = (sequences: readonly Int32Array[]) => sequences.reduce((sum, { length }) => sum + length, 0);
   const plain = prepare(readPlainly);
   const moreTokens = tokensOf(prepare(readText)) / tokensOf(plain) - 1;

@@ -3,62 +3,62 @@ import { cancellation } from './cancellation.ts';
 import type { Scored } from './engine.ts';
 
 /** An accepted request, from submission until every sequence has an outcome or its signal fires. */
-export interface PendingRequest {
+export class PendingRequest {
   readonly scored: Promise<Scored>;
+  readonly #submittedAt = performance.now();
+  readonly #outcomes: (Float32Array | DuoguardError)[];
+  readonly #signal: AbortSignal;
+  readonly #onAbort: () => void;
+  #missing: number;
+  #startedAt: number | undefined;
+  #settled = false;
+  #resolve!: (scored: Scored) => void;
+  #reject!: (error: DuoguardError) => void;
+
+  /** `onAbort` runs before `scored` rejects. */
+  constructor(sequences: number, signal: AbortSignal, onAbort: (request: PendingRequest) => void) {
+    this.#outcomes = new Array(sequences);
+    this.#missing = sequences;
+    this.#signal = signal;
+    this.scored = new Promise<Scored>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#onAbort = () => {
+      this.#settled = true;
+      onAbort(this);
+      this.#reject(cancellation(signal));
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (sequences === 0) this.#finish();
+  }
+
   /** True once `scored` has settled: what is still delivered is of no use to anybody. */
-  readonly settled: boolean;
+  get settled(): boolean {
+    return this.#settled;
+  }
+
   /** A sequence begins to run. */
-  begin(now: number): void;
-  deliver(index: number, outcome: Float32Array | DuoguardError): void;
-}
-
-/** `onAbort` runs before `scored` rejects. */
-export function createPendingRequest(
-  sequences: number,
-  signal: AbortSignal,
-  onAbort: (request: PendingRequest) => void,
-): PendingRequest {
-  const submittedAt = performance.now();
-  const outcomes: (Float32Array | DuoguardError)[] = new Array(sequences);
-  let missing = sequences;
-  let startedAt: number | undefined;
-  let settled = false;
-  let resolve: (scored: Scored) => void;
-  let reject: (error: DuoguardError) => void;
-  const scored = new Promise<Scored>((onScored, onFailure) => {
-    resolve = onScored;
-    reject = onFailure;
-  });
-
-  function finish(): void {
-    settled = true;
-    signal.removeEventListener('abort', abort);
-    const began = startedAt ?? submittedAt;
-    resolve({ scores: outcomes, queueMs: began - submittedAt, inferenceMs: performance.now() - began });
+  begin(now: number): void {
+    this.#startedAt ??= now;
   }
 
-  function abort(): void {
-    settled = true;
-    onAbort(request);
-    reject(cancellation(signal));
+  deliver(index: number, outcome: Float32Array | DuoguardError): void {
+    if (this.#settled) return;
+    this.#outcomes[index] = outcome;
+    this.#missing--;
+    if (this.#missing === 0) this.#finish();
   }
 
-  const request: PendingRequest = {
-    scored,
-    get settled() {
-      return settled;
-    },
-    begin(now) {
-      startedAt ??= now;
-    },
-    deliver(index, outcome) {
-      if (settled) return;
-      outcomes[index] = outcome;
-      missing--;
-      if (missing === 0) finish();
-    },
-  };
-  signal.addEventListener('abort', abort, { once: true });
-  if (sequences === 0) finish();
-  return request;
+  #finish(): void {
+    this.#settled = true;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    const began = this.#startedAt ?? this.#submittedAt;
+    const scored = {
+      scores: this.#outcomes,
+      queueMs: began - this.#submittedAt,
+      inferenceMs: performance.now() - began,
+    };
+    this.#resolve(scored);
+  }
 }

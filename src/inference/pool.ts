@@ -2,7 +2,7 @@ import { DuoguardError } from '../errors.ts';
 import { type BatchLimits, MAX_PADDING } from './batch.ts';
 import { cancellation } from './cancellation.ts';
 import type { Engine, EngineObserver, Scored, Sequence } from './engine.ts';
-import { createPendingRequest, type PendingRequest } from './pending.ts';
+import { PendingRequest } from './pending.ts';
 import { createQueue, type QueueLimits, type Waiting } from './queue.ts';
 import { type Spawn, startWorkerThread, type WorkerSettings, type WorkerThread } from './worker-thread.ts';
 
@@ -38,7 +38,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { queue: queueLimits, observer = {}, spawn } = options;
   const queue = createQueue<PendingRequest>(queueLimits);
   const slots: Slot[] = Array.from({ length: options.workers }, () => ({ thread: undefined, busy: false }));
-  const accepted = new Set<Promise<unknown>>();
+  const accepted = new Set<PendingRequest>();
   const running = new Set<Promise<void>>();
   let closing = false;
   let closed = false;
@@ -105,26 +105,25 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     queue.putBack(batch.filter((entry) => entry.failures < RETRIES && !entry.owner.settled));
   }
 
-  function submit(sequences: readonly Sequence[], signal: AbortSignal): Promise<Scored> {
-    const scored = accept(sequences, signal).finally(() => accepted.delete(scored));
-    accepted.add(scored);
-    return scored;
-  }
-
-  async function accept(sequences: readonly Sequence[], signal: AbortSignal): Promise<Scored> {
+  async function submit(sequences: readonly Sequence[], signal: AbortSignal): Promise<Scored> {
     if (closing) throw new DuoguardError('shutting_down');
     if (signal.aborted) throw cancellation(signal);
     checkLengths(sequences, options.maxSequenceTokens);
     if (!queue.fits(sequences)) throw new DuoguardError('overloaded', { details: { retryAfterSeconds: 1 } });
-    const request = createPendingRequest(sequences.length, signal, queue.remove);
+    const request = new PendingRequest(sequences.length, signal, queue.remove);
+    accepted.add(request);
     queue.add(request, sequences);
     pump();
-    return request.scored;
+    try {
+      return await request.scored;
+    } finally {
+      accepted.delete(request);
+    }
   }
 
   async function close(): Promise<void> {
     closing = true;
-    await Promise.allSettled(accepted);
+    await Promise.allSettled(Array.from(accepted, ({ scored }) => scored));
     await Promise.allSettled(running);
     closed = true;
     await Promise.all(slots.map((slot) => slot.thread?.close()));
@@ -167,9 +166,12 @@ function measure(batch: readonly Waiting<PendingRequest>[]) {
 
 /** A model that overflows gives NaN, and NaN is below every threshold: it must not pass as safe. */
 function checkFinite(scores: Float32Array): Float32Array | DuoguardError {
-  return scores.every(Number.isFinite)
-    ? scores
-    : new DuoguardError('inference_failed', { cause: 'the scores are not finite' });
+  for (let label = 0; label < scores.length; label++) {
+    if (!Number.isFinite(scores[label])) {
+      return new DuoguardError('inference_failed', { cause: 'the scores are not finite' });
+    }
+  }
+  return scores;
 }
 
 function checkLengths(sequences: readonly Sequence[], longest: number): void {

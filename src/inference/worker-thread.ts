@@ -84,7 +84,8 @@ export async function startWorkerThread(settings: WorkerSettings, spawn: Spawn =
           cause: message.type === 'failed' ? message.reason : message.type,
         });
       }
-      const scores = sequences.map((_, row) => memory.probabilities.slice(row * LABELS, (row + 1) * LABELS));
+      const all = memory.probabilities.slice(0, sequences.length * LABELS);
+      const scores = sequences.map((_, row) => all.subarray(row * LABELS, (row + 1) * LABELS));
       return { scores, inferenceMs: message.inferenceMs };
     },
     async close() {

@@ -1,11 +1,13 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { LongTexts } from '../checkpoint/long-texts.ts';
 import type { CheckpointRegistry } from '../checkpoint/registry.ts';
 import { DuoguardError } from '../errors.ts';
+import type { Scored } from '../inference/engine.ts';
 import { createPolicy, type Decision, type Direction, decide, type Policy, severityOf } from '../policy/decide.ts';
 import { dependsOnLanguage, isMet } from '../policy/languages.ts';
 import { defaultPolicies, type Policies } from '../policy/policies.ts';
 import type { PolicyRules } from '../policy/rules.ts';
-import { CATEGORIES, perCategory } from '../taxonomy.ts';
+import { CATEGORIES, type PerCategory, perCategory } from '../taxonomy.ts';
 import { canonicalLanguage, loadLanguageDetector } from '../text/language.ts';
 import { renderItem } from '../text/render.ts';
 import { mergeWindows } from '../text/windows.ts';
@@ -18,7 +20,8 @@ import {
   type ItemVerdict,
 } from './contract.ts';
 import { explainItem } from './explain.ts';
-import { createPolicyReader } from './policy-reading.ts';
+import { prepareLongItem } from './long-item.ts';
+import { readUnderPolicy } from './policy-reading.ts';
 import { type PreparedItem, prepareItem } from './prepare.ts';
 
 export interface ClassifierDependencies {
@@ -36,6 +39,8 @@ interface GovernedItem extends PreparedItem {
   /** Undefined also when no rule asks for it. */
   readonly language: string | undefined;
   readonly deniedPhrase: number | undefined;
+  /** Why it could not even be prepared. */
+  readonly failure?: DuoguardError;
 }
 
 export function createClassifier({ registry, policies = defaultPolicies() }: ClassifierDependencies): Classifier {
@@ -45,17 +50,12 @@ export function createClassifier({ registry, policies = defaultPolicies() }: Cla
       const rules = findRules(policies, request.policy);
       const { checkpoint, release } = registry.lease();
       try {
-        const items = await prepareItems(
-          request,
-          checkpoint,
-          await createGovernment(request, checkpoint, rules, policies),
-        );
+        const govern = dependsOnLanguage(rules)
+          ? await governByLanguage(request, checkpoint, rules, policies)
+          : governAlike(request, checkpoint, rules);
+        const items = await prepareItems(request, checkpoint, govern);
         const tokenization = performance.now() - began;
-        const sequences = items.flatMap(sequencesOf);
-        const scored = await checkpoint.engine.submit(sequences, request.signal).catch((error) => {
-          if (!items.some((item) => !(item instanceof DuoguardError) && mayPass(item.rules, error))) throw error;
-          return { scores: sequences.map(() => error), queueMs: 0, inferenceMs: 0 };
-        });
+        const scored = await submit(items, checkpoint, request.signal);
         const judged = judgeItems(items, scored.scores);
         const explained = request.explain
           ? await explainItems(items, scored.scores, judged, checkpoint, request.signal)
@@ -63,7 +63,7 @@ export function createClassifier({ registry, policies = defaultPolicies() }: Cla
         return {
           checkpoint: checkpoint.id,
           results: explained.results,
-          usage: { tokens: items.reduce((sum, item) => sum + tokensOf(item), 0) },
+          usage: { tokens: tokensOf(items) },
           timing_ms: {
             tokenization,
             queue: scored.queueMs + explained.queueMs,
@@ -81,25 +81,42 @@ export function createClassifier({ registry, policies = defaultPolicies() }: Cla
 /** Which rules, and what of them, hold for an item. */
 type Government = (item: ClassifyItem) => Pick<GovernedItem, 'rules' | 'policy' | 'language'>;
 
-async function createGovernment(
+/** The policies of requests that change nothing about them: of each loading of the rules, for one checkpoint. */
+const unchanged = new WeakMap<PolicyRules, { readonly thresholds: PerCategory<number>; readonly policies: Both }>();
+
+type Both = Readonly<Record<Direction, Policy>>;
+
+function governAlike(request: ClassifyRequest, checkpoint: Checkpoint, rules: PolicyRules): Government {
+  const both = policiesOf(request, checkpoint, rules);
+  return (item) => ({ rules, policy: both[request.direction ?? directionOf(item)], language: undefined });
+}
+
+function policiesOf(request: ClassifyRequest, { manifest }: Checkpoint, rules: PolicyRules): Both {
+  const { thresholds } = manifest;
+  const changes = request.thresholds !== undefined || request.categories !== undefined;
+  const known = changes ? undefined : unchanged.get(rules);
+  if (known?.thresholds === thresholds) return known.policies;
+  const policyOf = (direction: Direction) => createPolicy(thresholds, request, rules, direction);
+  const policies = { input: policyOf('input'), output: policyOf('output') };
+  if (!changes) unchanged.set(rules, { thresholds, policies });
+  return policies;
+}
+
+async function governByLanguage(
   request: ClassifyRequest,
   checkpoint: Checkpoint,
   rules: PolicyRules,
   policies: Pick<Policies, 'find'>,
 ): Promise<Government> {
-  const policyOf = (own: PolicyRules, direction: Direction, language?: string) =>
-    createPolicy(checkpoint.manifest.thresholds, request, own, direction, language);
-  if (!dependsOnLanguage(rules)) {
-    const both = { input: policyOf(rules, 'input'), output: policyOf(rules, 'output') };
-    return (item) => ({ rules, policy: both[request.direction ?? directionOf(item)], language: undefined });
-  }
   const others = findRules(policies);
   const given = request.language === undefined ? undefined : canonicalLanguage(request.language);
   const detect = given === undefined ? await loadLanguageDetector() : () => given;
   return (item) => {
     const language = detect(renderItem(item).normalize('NFKC'));
     const own = isMet(rules.languages, language) ? rules : others;
-    return { rules: own, policy: policyOf(own, request.direction ?? directionOf(item), language), language };
+    const direction = request.direction ?? directionOf(item);
+    const policy = createPolicy(checkpoint.manifest.thresholds, request, own, direction, language);
+    return { rules: own, policy, language };
   };
 }
 
@@ -120,16 +137,56 @@ async function prepareItems(
       if (signal.aborted) break;
       turnBegan = performance.now();
     }
+    const raw = renderItem(item);
+    if (checkpoint.longTexts?.takes(raw)) {
+      prepared.push(await prepareLong(raw, govern(item), checkpoint, checkpoint.longTexts, request));
+      turnBegan = performance.now();
+      continue;
+    }
     prepared.push(
       unlessFailed(() => {
-        const governed = govern(item);
-        const reader = createPolicyReader(governed.rules);
-        const read = prepareItem(item, checkpoint, longInput, reader.read);
-        return { ...read, ...governed, deniedPhrase: reader.denied };
+        const { rules, policy, language } = govern(item);
+        const { readings: read, denied } = readUnderPolicy(rules, raw);
+        const { tokens, windows, readings, sequences } = prepareItem(raw, read, checkpoint, longInput);
+        return { raw, tokens, windows, readings, sequences, rules, policy, language, deniedPhrase: denied };
       }),
     );
   }
   return prepared;
+}
+
+async function prepareLong(
+  raw: string,
+  governed: ReturnType<Government>,
+  checkpoint: Checkpoint,
+  longTexts: LongTexts,
+  { longInput, signal }: ClassifyRequest,
+): Promise<GovernedItem | DuoguardError> {
+  try {
+    const { item, denied } = await prepareLongItem(raw, governed.rules, checkpoint, longTexts, longInput, signal);
+    return { ...item, ...governed, deniedPhrase: denied };
+  } catch (error) {
+    if (!(error instanceof DuoguardError) || signal.aborted) throw error;
+    if (error.code !== 'worker_crashed') return error;
+    const nothing = { raw, tokens: 0, windows: 0, readings: [], sequences: [] };
+    return { ...nothing, ...governed, deniedPhrase: undefined, failure: error };
+  }
+}
+
+async function submit(
+  items: readonly (GovernedItem | DuoguardError)[],
+  { engine }: Checkpoint,
+  signal: AbortSignal,
+): Promise<Scored> {
+  const sequences =
+    items.length === 1 ? sequencesOf(items[0] as GovernedItem | DuoguardError) : items.flatMap(sequencesOf);
+  try {
+    return await engine.submit(sequences, signal);
+  } catch (error) {
+    if (!(error instanceof DuoguardError)) throw error;
+    if (!items.some((item) => !(item instanceof DuoguardError) && mayPass(item.rules, error))) throw error;
+    return { scores: sequences.map(() => error), queueMs: 0, inferenceMs: 0 };
+  }
 }
 
 /** One after the other, so that a batch of items has no larger share of the queue than one. */
@@ -165,40 +222,64 @@ function judgeItems(
   items: readonly (GovernedItem | DuoguardError)[],
   scores: readonly (Float32Array | DuoguardError)[],
 ): (ItemVerdict | ItemFailure)[] {
+  const results: (ItemVerdict | ItemFailure)[] = [];
   let next = 0;
-  const outcomes = items.map((item, index) => {
-    if (item instanceof DuoguardError) return item;
-    const own = scores.slice(next, next + item.sequences.length);
-    next += item.sequences.length;
-    const failure = own.find((score) => score instanceof DuoguardError);
-    // A denied phrase blocks even when the model is out of order.
-    if (failure !== undefined && item.deniedPhrase === undefined) return failure;
-    return judge(index, item, failure === undefined ? (own as Float32Array[]) : []);
-  });
-  const failures = outcomes.filter((outcome) => outcome instanceof DuoguardError);
-  const results = outcomes.map((outcome, index) =>
-    outcome instanceof DuoguardError
-      ? failureOf(index, outcome, items[index] as GovernedItem | DuoguardError)
-      : outcome,
-  );
-  const unforgiven = outcomes.find((_, index) => results[index]?.action === undefined);
-  if (unforgiven instanceof DuoguardError && failures.length === outcomes.length) throw unforgiven;
+  let failed = 0;
+  let unforgiven: DuoguardError | undefined;
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index] as GovernedItem | DuoguardError;
+    const own = scores.slice(next, next + sequencesOf(item).length);
+    next += own.length;
+    const outcome = item instanceof DuoguardError ? item : judgeUnlessFailed(index, item, own);
+    if (outcome instanceof DuoguardError) {
+      const failure = failureOf(index, outcome, item);
+      results.push(failure);
+      failed++;
+      if (failure.action === undefined) unforgiven ??= outcome;
+    } else results.push(outcome);
+  }
+  if (unforgiven !== undefined && failed === items.length) throw unforgiven;
   return results;
+}
+
+function judgeUnlessFailed(
+  index: number,
+  item: GovernedItem,
+  scores: readonly (Float32Array | DuoguardError)[],
+): ItemVerdict | DuoguardError {
+  const failure = item.failure ?? scores.find((score) => score instanceof DuoguardError);
+  if (failure === undefined) return judge(index, item, scores as readonly Float32Array[]);
+  // A denied phrase blocks even when the model is out of order.
+  return item.deniedPhrase === undefined ? failure : judge(index, item, []);
 }
 
 /** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
 function judge(index: number, item: GovernedItem, scores: readonly Float32Array[]): ItemVerdict {
   const byReading = mergeReadings(item, scores);
-  const merged = byReading.length > 0 ? mergeWindows(byReading) : new Float32Array(CATEGORIES.length);
+  const merged = byReading.length > 0 ? merge(byReading) : new Float32Array(CATEGORIES.length);
+  const { flagged, action, score, categories, top_category, severity, denied_phrase } = withDenial(
+    decide(merged, item.policy),
+    item,
+  );
   return {
     index,
-    ...withDenial(decide(merged, item.policy), item),
+    flagged,
+    action,
+    score,
+    categories,
+    top_category,
+    ...(severity === undefined ? undefined : { severity }),
+    ...(denied_phrase === undefined ? undefined : { denied_phrase }),
     category_scores: perCategory((_, label) => merged[label] as number),
-    ...(item.language === undefined ? {} : { language: item.language }),
+    ...(item.language === undefined ? undefined : { language: item.language }),
     tokens: item.tokens,
     windows: item.windows,
     ...judgeViews(item, byReading),
   };
+}
+
+function merge(rows: readonly Float32Array[]): Float32Array {
+  return rows.length === 1 ? (rows[0] as Float32Array) : mergeWindows(rows);
 }
 
 /** One row per reading. */
@@ -207,13 +288,16 @@ function mergeReadings({ readings }: PreparedItem, scores: readonly Float32Array
   return readings.map(({ windows }) => {
     const own = scores.slice(next, next + windows.length);
     next += windows.length;
-    return mergeWindows(own);
+    return merge(own);
   });
 }
 
 /** Nothing when the normalised text was all there is. */
-function judgeViews({ readings, policy }: GovernedItem, scores: readonly Float32Array[]): Pick<ItemVerdict, 'views'> {
-  if (scores.length === 0 || readings.every(({ view }) => view === 'normalized')) return {};
+function judgeViews(
+  { readings, policy }: GovernedItem,
+  scores: readonly Float32Array[],
+): Pick<ItemVerdict, 'views'> | undefined {
+  if (scores.length === 0 || readings.every(({ view }) => view === 'normalized')) return undefined;
   return {
     views: readings.map(({ view }, index) => {
       const { flagged, score } = decide(scores[index] as Float32Array, policy);
@@ -234,7 +318,10 @@ function directionOf(item: ClassifyItem): Direction {
   return typeof item !== 'string' && 'response' in item ? 'output' : 'input';
 }
 
-function withDenial(decision: Decision, { deniedPhrase, policy }: GovernedItem) {
+function withDenial(
+  decision: Decision,
+  { deniedPhrase, policy }: GovernedItem,
+): Decision & Pick<ItemVerdict, 'denied_phrase'> {
   if (deniedPhrase === undefined) return decision;
   const severity = policy.severity && { severity: severityOf(1, policy.severity) };
   return { ...decision, flagged: true, action: 'block' as const, ...severity, denied_phrase: deniedPhrase };
@@ -257,8 +344,10 @@ function sequencesOf(item: PreparedItem | DuoguardError): PreparedItem['sequence
   return item instanceof DuoguardError ? [] : item.sequences;
 }
 
-function tokensOf(item: PreparedItem | DuoguardError): number {
-  return item instanceof DuoguardError ? 0 : item.tokens;
+function tokensOf(items: readonly (PreparedItem | DuoguardError)[]): number {
+  let tokens = 0;
+  for (const item of items) if (!(item instanceof DuoguardError)) tokens += item.tokens;
+  return tokens;
 }
 
 function unlessFailed<T>(work: () => T): T | DuoguardError {

@@ -19,28 +19,25 @@ function matchersOf(phrases: PolicyRules['phrases']): Matchers {
   return matchers;
 }
 
-/** A way to read one text under a policy's phrases. */
-export interface PolicyReader {
+export interface PolicyReading {
   /** Allowed phrases are taken out, so that the model judges what stands around them as if they were not there. */
-  read(raw: string): Reading[];
-  /** Number of the denied phrase that a reading of the text contains. Asked after `read`. */
+  readonly readings: readonly Reading[];
+  /** Number of the denied phrase that a reading of the text contains. */
   readonly denied: number | undefined;
 }
 
-export function createPolicyReader({ phrases }: PolicyRules): PolicyReader {
+/** One text as it is read under a policy's phrases. */
+export function readUnderPolicy({ phrases }: Pick<PolicyRules, 'phrases'>, raw: string): PolicyReading {
+  const readings = readText(raw);
+  if (phrases.deny.length === 0 && phrases.allow.length === 0) return { readings, denied: undefined };
   const { deny, allow } = matchersOf(phrases);
   let denied: number | undefined;
+  for (const { text } of readings) denied ??= deny.first(text.text);
   return {
-    read(raw) {
-      const readings = readText(raw);
-      for (const { text } of readings) denied ??= deny.first(text.text);
-      return readings.map(({ view, text }) => {
-        const removals = allow.removals(text.text);
-        return removals.length === 0 ? { view, text } : { view, text: compose(text, applyEdits(text.text, removals)) };
-      });
-    },
-    get denied() {
-      return denied;
-    },
+    readings: readings.map(({ view, text }) => {
+      const removals = allow.removals(text.text);
+      return removals.length === 0 ? { view, text } : { view, text: compose(text, applyEdits(text.text, removals)) };
+    }),
+    denied,
   };
 }

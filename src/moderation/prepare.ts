@@ -1,10 +1,7 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { encodeWindows, windowCapacity } from '../checkpoint/encode.ts';
+import { type Encoder, encodeWindows, windowCapacity } from '../checkpoint/encode.ts';
 import { DuoguardError } from '../errors.ts';
 import type { Sequence } from '../inference/engine.ts';
-import { renderItem } from '../text/render.ts';
-import { type Reading, readText } from '../text/views/readings.ts';
-import type { ClassifyItem } from './contract.ts';
+import type { Reading } from '../text/views/readings.ts';
 
 /** An item as the model will see it. */
 export interface PreparedItem {
@@ -26,36 +23,41 @@ export interface PreparedReading extends Reading {
 }
 
 /**
- * Renders, reads and tokenises one item. A reading is scored when it has tokens, and others than those before it: without
+ * Tokenises the readings of one item. A reading is scored when it has tokens, and others than those before it: without
  * any there is nothing to judge. A text of invisible characters alone is thus judged by its raw reading.
  * Throws `input_too_long` when `longInput` forbids windows.
+ *
+ * @param raw what the readings were made of, as `renderItem` gives it.
  */
 export function prepareItem(
-  item: ClassifyItem,
-  checkpoint: Checkpoint,
+  raw: string,
+  read: readonly Reading[],
+  encoder: Encoder,
   longInput: 'window' | 'reject',
-  read: (raw: string) => Reading[] = readText,
 ): PreparedItem {
-  const raw = renderItem(item);
-  const encoded = read(raw).map((reading) => ({ ...reading, ids: checkpoint.tokenizer.encode(reading.text.text) }));
-  const tokens = encoded[0]?.ids.length ?? 0;
-  const capacity = windowCapacity(checkpoint.manifest, checkpoint.tokenizer);
-  if (longInput === 'reject' && tokens > capacity) {
-    throw new DuoguardError('input_too_long', {
-      message: `The text has ${tokens} tokens; the model takes ${capacity}, and the request asks not to window it.`,
-      details: { tokens, maxTokens: capacity },
-    });
+  const { tokenizer, manifest } = encoder;
+  const readings: PreparedReading[] = [];
+  let tokens = 0;
+  let windows = 0;
+  for (const [index, { view, text }] of read.entries()) {
+    const ids = tokenizer.encode(text.text);
+    if (index === 0) tokens = ids.length;
+    if (index === 0 && longInput === 'reject') requireFits(tokens, windowCapacity(manifest, tokenizer));
+    if (ids.length === 0 || readings.some((other) => sameIds(other.ids, ids))) continue;
+    readings.push({ view, text, ids, windows: encodeWindows(encoder, ids) });
+    if (index === 0) windows = readings[0]?.windows.length ?? 0;
   }
-  const readings = encoded
-    .filter(({ ids }, index) => ids.length > 0 && !encoded.slice(0, index).some((other) => sameIds(other.ids, ids)))
-    .map(({ view, text, ids }) => ({ view, text, ids, windows: encodeWindows(checkpoint, ids) }));
-  return {
-    tokens,
-    windows: tokens === 0 ? 0 : (readings[0]?.windows.length ?? 0),
-    raw,
-    readings,
-    sequences: readings.flatMap(({ windows }) => windows),
-  };
+  const sequences =
+    readings.length === 1 ? (readings[0] as PreparedReading).windows : readings.flatMap((r) => r.windows);
+  return { tokens, windows, raw, readings, sequences };
+}
+
+function requireFits(tokens: number, capacity: number): void {
+  if (tokens <= capacity) return;
+  throw new DuoguardError('input_too_long', {
+    message: `The text has ${tokens} tokens; the model takes ${capacity}, and the request asks not to window it.`,
+    details: { tokens, maxTokens: capacity },
+  });
 }
 
 function sameIds(a: readonly number[], b: readonly number[]): boolean {

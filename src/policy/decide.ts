@@ -66,26 +66,32 @@ export function createPolicy(
 
 /** `probabilities`: 12 in label order. Without any enabled category nothing flags and the score is 0. */
 export function decide(probabilities: ArrayLike<number>, policy: Policy): Decision {
-  const relative = perCategory((id, index) => relativeScore(probabilities[index] as number, policy.thresholds[id]));
-  const categories = perCategory(
-    (id, index) => policy.enabled.has(id) && (probabilities[index] as number) >= policy.thresholds[id],
-  );
-  const candidates = policy.enabled.size > 0 ? CATEGORIES.filter((id) => policy.enabled.has(id)) : CATEGORIES;
-  const top = candidates.reduce((best, id) => (relative[id] > relative[best] ? id : best));
+  const { thresholds, enabled, actions, severity } = policy;
+  let top: Category = CATEGORIES[0];
+  let highest = -1;
+  let strongest: Decision['action'] = 'allow';
+  const categories = perCategory((id, index) => {
+    const probability = probabilities[index] as number;
+    if (enabled.size > 0 && !enabled.has(id)) return false;
+    const relative = relativeScore(probability, thresholds[id]);
+    if (relative > highest) {
+      top = id;
+      highest = relative;
+    }
+    const fires = enabled.size > 0 && probability >= thresholds[id];
+    if (fires && strongest !== 'block') strongest = actions[id] === 'block' ? 'block' : 'flag';
+    return fires;
+  });
   const flagged = categories[top];
-  const score = policy.enabled.size > 0 ? relative[top] : 0;
+  const score = enabled.size > 0 ? highest : 0;
   return {
     flagged,
-    action: flagged ? strongest(CATEGORIES.filter((id) => categories[id]).map((id) => policy.actions[id])) : 'allow',
+    action: flagged ? strongest : 'allow',
     score,
     categories,
     top_category: top,
-    ...(policy.severity === undefined ? {} : { severity: severityOf(score, policy.severity) }),
+    ...(severity === undefined ? undefined : { severity: severityOf(score, severity) }),
   };
-}
-
-function strongest(actions: readonly CategoryAction[]): 'flag' | 'block' {
-  return actions.includes('block') ? 'block' : 'flag';
 }
 
 export function severityOf(score: number, { low, medium, high }: SeverityBands): Severity {
