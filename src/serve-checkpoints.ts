@@ -10,6 +10,7 @@ import type { CheckpointAdmin } from './http/checkpoint-routes.ts';
 import { cacheScores } from './inference/cached-engine.ts';
 import { defaultWorkers } from './inference/cores.ts';
 import type { Classifier } from './moderation/contract.ts';
+import { createLongTexts } from './moderation/long-text-thread.ts';
 import { createTrialClassifier } from './moderation/trial.ts';
 import { createTrials, type Trials } from './moderation/trials.ts';
 import type { Policies } from './policy/policies.ts';
@@ -170,6 +171,7 @@ async function loadMeasured(directory: string, config: Config, metrics: Metrics,
       maxBatchTokens: config.max_batch_tokens,
       maxBatchSequences: config.max_batch_requests,
       queue: { maxSequences: config.queue_size, maxTokens: config.queue_tokens },
+      longTexts: createLongTexts,
       observer: { batch: metrics.recordBatch, workerRestarted: metrics.recordWorkerRestart },
     });
     record('success');

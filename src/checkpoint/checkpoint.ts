@@ -1,5 +1,6 @@
 import type { Engine } from '../inference/engine.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
+import type { LongTexts } from './long-texts.ts';
 import type { Manifest } from './manifest.ts';
 
 /** A verified checkpoint that is ready to score: everything that belongs together, under one reference. */
@@ -9,6 +10,8 @@ export interface Checkpoint {
   readonly modelSha256: string;
   readonly tokenizer: TextTokenizer;
   readonly engine: Engine;
+  /** Left out: long texts are prepared where all others are. */
+  readonly longTexts?: LongTexts | undefined;
   /** Finishes what was accepted and ends the workers. */
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { splitWindows } from '../text/windows.ts';
 import type { Manifest } from './manifest.ts';
 
 type Limits = Pick<Manifest, 'max_tokens'>;
-type Encoder = { readonly manifest: Limits; readonly tokenizer: TextTokenizer };
+export type Encoder = { readonly manifest: Limits; readonly tokenizer: TextTokenizer };
 
 /** Neighbouring windows share a quarter, so that what spans a border is seen whole by one of them. */
 const STRIDE = 0.75;

@@ -5,6 +5,7 @@ import { normalize } from '../text/normalize.ts';
 import { checkCanaries } from './canaries.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { encodeWindows, windowCapacity } from './encode.ts';
+import type { EncoderFiles, LongTexts } from './long-texts.ts';
 import { prepareFiles } from './prepare.ts';
 import { readManifest } from './read-manifest.ts';
 
@@ -12,6 +13,8 @@ import { readManifest } from './read-manifest.ts';
 export interface LoadOptions extends Omit<EngineOptions, 'model' | 'maxSequenceTokens' | 'padId'> {
   /** Another checkpoint serves meanwhile: verifying this one takes what the requests leave. */
   readonly background?: boolean;
+  /** Ends with the checkpoint. Left out: long texts are prepared where all others are. */
+  readonly longTexts?: (files: EncoderFiles) => LongTexts;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface LoadOptions extends Omit<EngineOptions, 'model' | 'maxSequenceT
  */
 export async function loadCheckpoint(directory: string, options: LoadOptions): Promise<Checkpoint> {
   const manifest = await readManifest(directory);
-  const { model, tokenizer } = await prepareFiles(directory, manifest, options.background);
+  const { model, tokenizer, tokenizerFile } = await prepareFiles(directory, manifest, options.background);
   if (windowCapacity(manifest, tokenizer) < 1) {
     throw new DuoguardError('checkpoint_tokenizer_invalid', {
       message: `max_tokens ${manifest.max_tokens} leaves no room for text beside the special tokens of ${manifest.tokenizer}.`,
@@ -32,13 +35,15 @@ export async function loadCheckpoint(directory: string, options: LoadOptions): P
     maxSequenceTokens: manifest.max_tokens,
     padId: tokenizer.padId,
   });
+  const longTexts = options.longTexts?.({ tokenizer: tokenizerFile, maxTokens: manifest.max_tokens });
   const checkpoint: Checkpoint = {
     id: manifest.id,
     manifest,
     modelSha256: manifest.files[manifest.model]?.sha256 as string,
     tokenizer,
     engine,
-    close: () => engine.close(),
+    longTexts,
+    close: async () => void (await Promise.all([engine.close(), longTexts?.close()])),
   };
   try {
     const encode = (text: string) => encodeWindows(checkpoint, tokenizer.encode(normalize(text).text));

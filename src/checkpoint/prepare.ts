@@ -37,6 +37,8 @@ export type PrepareReply =
 export interface PreparedFiles {
   readonly model: SharedArrayBuffer;
   readonly tokenizer: TextTokenizer;
+  /** What it was made of. */
+  readonly tokenizerFile: SharedArrayBuffer;
 }
 
 /**
@@ -57,6 +59,7 @@ export async function prepareFiles(
     const { compiled } = reply;
     return {
       model: reply.model,
+      tokenizerFile: reply.tokenizer,
       tokenizer: compiled ? openTokenizer(compiled, () => loadLibrary(read())) : loadTokenizer(read()),
     };
   } catch (error) {

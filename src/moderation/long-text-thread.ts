@@ -1,0 +1,114 @@
+import { Worker } from 'node:worker_threads';
+import type { EncoderFiles, LongTextOrder, LongTexts, PreparedLongText } from '../checkpoint/long-texts.ts';
+import { DuoguardError } from '../errors.ts';
+import { cancellation } from '../inference/cancellation.ts';
+import { type LongTextReply, unpackWindows } from './long-text-protocol.ts';
+
+/**
+ * Code units. Preparing so much takes 1 to 8 ms, most for text in disguise: what the thread that answers can spare. The
+ * 2 MB of the largest body take from a fifth of a second to seconds.
+ */
+const LONG_TEXT = 16_384;
+
+export interface LongTextOptions {
+  /** Shortest text that is long. */
+  readonly from?: number;
+  /** Replaced in tests. */
+  readonly spawn?: (files: EncoderFiles) => Worker;
+}
+
+interface Job {
+  readonly order: LongTextOrder;
+  settle(reply: LongTextReply | DuoguardError): void;
+}
+
+/** The thread starts with the first long text, which waits for it some tenths of a second, and stays. */
+export function createLongTexts(
+  files: EncoderFiles,
+  { from = LONG_TEXT, spawn = spawnThread }: LongTextOptions = {},
+): LongTexts {
+  const waiting = new Set<Job>();
+  let thread: Worker | undefined;
+  let running: Job | undefined;
+  let closed = false;
+
+  function start(): Worker {
+    const started = spawn(files);
+    let thrown: unknown;
+    started.on('error', (error) => {
+      thrown = error;
+    });
+    started.on('message', finish);
+    started.once('exit', () => {
+      thread = undefined;
+      finish(new DuoguardError(closed ? 'shutting_down' : 'worker_crashed', { cause: thrown }));
+    });
+    return started;
+  }
+
+  function finish(outcome: LongTextReply | DuoguardError): void {
+    const job = running;
+    running = undefined;
+    thread?.unref();
+    job?.settle(outcome);
+    next();
+  }
+
+  function next(): void {
+    const [job] = waiting;
+    if (running !== undefined || job === undefined) return;
+    waiting.delete(job);
+    running = job;
+    thread ??= start();
+    thread.ref();
+    thread.postMessage(job.order);
+  }
+
+  return {
+    takes: (raw) => raw.length >= from,
+
+    prepare(order, signal) {
+      return new Promise((resolve, reject) => {
+        const abort = () => {
+          waiting.delete(job);
+          reject(cancellation(signal));
+        };
+        const job: Job = {
+          order,
+          settle(reply) {
+            signal.removeEventListener('abort', abort);
+            if (reply instanceof DuoguardError) reject(reply);
+            else if (reply.type === 'refused') reject(new DuoguardError(reply.code, reply));
+            else resolve(unpack(reply.text));
+          },
+        };
+        if (closed) return reject(new DuoguardError('shutting_down'));
+        if (signal.aborted) return reject(cancellation(signal));
+        signal.addEventListener('abort', abort, { once: true });
+        waiting.add(job);
+        next();
+      });
+    },
+
+    async close() {
+      closed = true;
+      for (const job of waiting) job.settle(new DuoguardError('shutting_down'));
+      waiting.clear();
+      await thread?.terminate();
+    },
+  };
+}
+
+function unpack(text: Extract<LongTextReply, { type: 'prepared' }>['text']): PreparedLongText {
+  return {
+    ...text,
+    readings: text.readings.map((reading) => ({ view: reading.view, windows: unpackWindows(reading) })),
+  };
+}
+
+function spawnThread(workerData: EncoderFiles): Worker {
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./long-text-worker.js', import.meta.url), { workerData });
+  const entry = new URL('../inference/worker-from-source.mjs', import.meta.url);
+  return new Worker(entry, { workerData, argv: [new URL('./long-text-worker.ts', import.meta.url).href] });
+}
