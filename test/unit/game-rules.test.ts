@@ -42,11 +42,8 @@ function judged(
 }
 
 describe('levels', () => {
-  it("follow the paper's rule: harmfulness at most 2 for safe seeds, at least 3 for unsafe ones", () => {
-    for (let harmfulness = 1; harmfulness <= 5; harmfulness++) {
-      expect(isFaithful(true, harmfulness)).toBe(harmfulness >= 3);
-      expect(isFaithful(false, 6 - harmfulness)).toBe(harmfulness <= 2);
-    }
+  it('take a rewriting as faithful that still says what its seed says', () => {
+    expect([1, 2, 3, 4, 5].map(isFaithful)).toEqual([false, false, true, true, true]);
   });
 
   it.each([
@@ -56,7 +53,9 @@ describe('levels', () => {
     [true, true, 2, 'unsure'],
     [false, true, 4, 'chosen'],
     [false, false, 4, 'rejected'],
-    [false, true, 3, 'unsure'],
+    [false, true, 3, 'chosen'],
+    [false, false, 3, 'rejected'],
+    [false, false, 2, 'unsure'],
     [false, true, 1, 'unfaithful'],
   ] as const)('unsafe %s, flagged %s, rated %s: %s', (unsafe, flagged, rating, level) => {
     expect(levelOf(unsafe, { score: 0.5, flagged }, rating)).toBe(level);
@@ -118,7 +117,7 @@ describe('the filter', () => {
         judged(tasks, 0, 'Je suis désolé, je ne peux pas vous aider', true),
         judged(tasks, 1, long, true),
         judged(tasks, 1, 'kept in an earlier round', true),
-        judged(tasks, 1, 'a safe one rated in the middle', true, 3),
+        judged(tasks, 1, 'a safe one that went astray', true, 2),
         judged(tasks, 1, 'quite another text for the safe seed', true, 4),
       ],
     });

@@ -30,7 +30,7 @@ async function rewritten({ base, config, directory, generator, rate, observer }:
     return requireCandidates(generator.name, tasks, written).flatMap((own, index) => {
       const { seed: origin, lang } = tasks[index]!;
       return own
-        .filter(({ text }) => isFaithful(origin.unsafe, rate(tasks[index]!, text).rating) && !isRefusal(text))
+        .filter(({ text }) => isFaithful(rate(tasks[index]!, text).rating) && !isRefusal(text))
         .map(({ text }): GameRow => {
           const { unsafe, categories } = origin;
           const license = 'as their originals';

@@ -13,7 +13,7 @@ export function taskEntropies(
   const right = unsafe.map(() => 0);
   const all = unsafe.map(() => 0);
   for (const { task, flagged, rating } of judged) {
-    if (!isFaithful(unsafe[task]!, rating)) continue;
+    if (!isFaithful(rating)) continue;
     all[task]! += 1;
     if (flagged === unsafe[task]) right[task]! += 1;
   }

@@ -65,7 +65,7 @@ export function filterCandidates(input: FilterInput): Filtered {
   };
   const sound = judged.filter(({ task, candidate, rating }) => {
     const { seed: origin } = tasks[task]!;
-    if (!isFaithful(origin.unsafe, rating)) left.unfaithful++;
+    if (!isFaithful(rating)) left.unfaithful++;
     else if (isRefusal(candidate.text)) left.refusals++;
     else if (Math.abs(candidate.text.length - origin.text.length) > limits.lengthDifference) left.lengths++;
     else return true;

@@ -36,7 +36,7 @@ export function horizonFigures(
 ): HorizonFigures {
   const texts = probes.flatMap(({ task, rating }, index) => {
     const { unsafe, categories } = tasks[task]!.seed;
-    if (!isFaithful(unsafe, rating)) return [];
+    if (!isFaithful(rating)) return [];
     return [{ unsafe, categories: unsafe ? categories : [], judgement: judgements[index]! }];
   });
   const categorised = texts.flatMap(({ unsafe, categories, judgement }): LabelSets[] => {
