@@ -13,6 +13,8 @@ type Disguise = (text: string, random: () => number) => string;
 
 const LETTERS = /[\p{L}\p{M}]{4,}/gu;
 const SEPARATORS = [' ', ' ', '.', '-', '_', '*', '  ', '|'];
+/** Characters that are not seen: zero-width spaces and joiners, soft hyphens. */
+const INVISIBLE = ['\u200b', '\u200c', '\u200d', '\u2060', '\u00ad', '\ufeff'];
 /** Digits and signs that are commonly read as letters. */
 const LEETSPEAK: Readonly<Record<string, readonly string[]>> = {
   a: ['4', '@'],
@@ -36,6 +38,7 @@ const lookAlikes = lookAlikesByLetter();
 const DISGUISES: readonly Disguise[] = [
   (text, random) => letterByLetter(text, pick(SEPARATORS, random)),
   (text) => letterByLetter(text, ' '),
+  invisible,
   (text, random) => someWords(text, random, (word) => [...word].join(pick(SEPARATORS, random))),
   (text, random) => exchanged(text, lookAlikes, random),
   (text, random) => exchanged(text, lookAlikes, random),
@@ -55,6 +58,12 @@ function letterByLetter(text: string, separator: string): string {
 function someWords(text: string, random: () => number, change: (word: string) => string): string {
   const share = 0.2 + 0.8 * random();
   return text.replace(LETTERS, (word) => (random() < share ? change(word) : word));
+}
+
+/** After up to half of the letters, something that is not seen. */
+function invisible(text: string, random: () => number): string {
+  const share = 0.5 * random();
+  return text.replace(/\p{L}/gu, (letter) => (random() < share ? letter + pick(INVISIBLE, random) : letter));
 }
 
 /** At least a fifth of the letters that have something else to stand for them. */

@@ -1,6 +1,7 @@
 import { type Category, categoryIndex } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
+import { hidesSomething } from '../../src/text/views/hidden.ts';
 import { readDataset, type SourcedRow } from '../data/dataset.ts';
 import { disguiseText } from '../data/disguise-text.ts';
 import type { Row } from '../data/rows.ts';
@@ -67,7 +68,7 @@ export async function loadCorpora(
     target.add(toCorpusRow(row, row.source, tokenizer, maxTokens));
     if (target === train) {
       for (const { row: copy, origin } of copiesOf(row, copies, maxTokens)) {
-        train.add({ ...toCorpusRow(copy, row.source, tokenizer, maxTokens), origin });
+        train.add({ ...toCorpusRow(copy, row.source, tokenizer, maxTokens, asRead(copy.text)), origin });
         copied[origin]++;
       }
     }
@@ -140,6 +141,12 @@ function parts(names: readonly string[]): readonly Part[] {
   );
 }
 
+/** As the server reads a text at first: what hides something in characters that normalisation removes it also reads raw. */
+function asRead(text: string): string {
+  const normalized = normalize(text).text;
+  return hidesSomething(text, normalized) ? text : normalized;
+}
+
 interface Copy {
   readonly row: SourcedRow;
   readonly origin: 'translated' | 'disguised';
@@ -158,14 +165,16 @@ function* copiesOf(row: SourcedRow, { translators, disguisedShare, seed }: Copie
   }
 }
 
+/** The row's text normalised, or another `text` in its place. */
 export function toCorpusRow(
   row: Pick<Row, 'text' | 'lang' | 'unsafe'> & { readonly categories: readonly Category[] | null },
   source: string,
   tokenizer: TextTokenizer,
   maxTokens: number,
+  text = normalize(row.text).text,
 ): CorpusRow {
   const { prefix, suffix } = tokenizer;
-  const body = tokenizer.encode(normalize(row.text).text).slice(0, maxTokens - prefix.length - suffix.length);
+  const body = tokenizer.encode(text).slice(0, maxTokens - prefix.length - suffix.length);
   return {
     ids: [...prefix, ...body, ...suffix],
     unsafe: row.unsafe,
