@@ -106,7 +106,7 @@ function unpack(text: Extract<LongTextReply, { type: 'prepared' }>['text']): Pre
   };
 }
 
-function spawnThread(workerData: EncoderFiles): Worker {
+export function spawnThread(workerData: EncoderFiles): Worker {
   if (!import.meta.url.endsWith('.ts'))
     return new Worker(new URL('./long-text-worker.js', import.meta.url), { workerData });
   const entry = new URL('../inference/worker-from-source.mjs', import.meta.url);
