@@ -65,6 +65,7 @@ export function isSettings(message: unknown): message is Record<string, unknown>
 
 /** Throws `invalid_request`. @param index of the message, settings included, for the error. */
 export function parseDelta(message: unknown, index: number): string {
+  if (typeof message === 'string') return message;
   const delta = parseWith(deltaSchema, message, ['stream', index]);
   return typeof delta === 'string' ? delta : delta.text;
 }

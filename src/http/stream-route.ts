@@ -42,7 +42,8 @@ export function createStreamHandler(dependencies: StreamDependencies): Handler {
       requireMayOverride(key, asked);
       requirePolicy(dependencies.policies, asked.policy);
       const digest = audit?.startDigest(asked.language);
-      const deltas = digested(toDeltas(messages, given === undefined ? first : undefined), digest);
+      const plain = toDeltas(messages, given === undefined ? first : undefined);
+      const deltas = digest === undefined ? plain : digested(plain, digest);
       const { trace } = exchange;
       const traced = trace === undefined ? asked : { ...asked, trace };
       const events = streamClassifier.classifyStream(deltas, settings, traced, signal);
@@ -60,9 +61,9 @@ async function* toDeltas(messages: AsyncGenerator<unknown>, first?: IteratorResu
   for await (const message of messages) yield parseDelta(message, index++);
 }
 
-async function* digested(deltas: AsyncGenerator<string>, digest: RunningDigest | undefined): AsyncGenerator<string> {
+async function* digested(deltas: AsyncGenerator<string>, digest: RunningDigest): AsyncGenerator<string> {
   for await (const delta of deltas) {
-    digest?.update(delta);
+    digest.update(delta);
     yield delta;
   }
 }

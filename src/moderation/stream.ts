@@ -105,6 +105,10 @@ async function* judgeStream(
       const oldest = inFlight[0];
       if (oldest === undefined && !mayRead) break;
       if (mayRead && flushMs > 0 && windows.waiting) pause ??= startPause(flushMs);
+      else {
+        pause?.clear();
+        pause = undefined;
+      }
       const next = await Promise.race([
         ...(oldest ? [oldest] : []),
         ...(mayRead && reading ? [reading] : []),
@@ -119,8 +123,7 @@ async function* judgeStream(
         yield* outcome.add(next);
       } else {
         reading = undefined;
-        pause?.clear();
-        pause = undefined;
+        pause = pause?.again();
         if (!next.done) windows.push(next.value);
         else {
           ended = true;
@@ -140,15 +143,31 @@ async function* judgeStream(
 
 interface Pause {
   readonly over: Promise<{ readonly paused: true }>;
+  /** Begins anew, which for each word is cheaper than another one; undefined when it is over already. */
+  again(): Pause | undefined;
   clear(): void;
 }
 
 function startPause(milliseconds: number): Pause {
-  let timer: NodeJS.Timeout | undefined;
+  let end: (paused: { readonly paused: true }) => void = () => {};
+  let ended = false;
   const over = new Promise<{ readonly paused: true }>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, { paused: true });
+    end = resolve;
   });
-  return { over, clear: () => clearTimeout(timer) };
+  const timer = setTimeout(() => {
+    ended = true;
+    end({ paused: true });
+  }, milliseconds);
+  const pause: Pause = {
+    over,
+    again() {
+      if (ended) return undefined;
+      timer.refresh();
+      return pause;
+    },
+    clear: () => clearTimeout(timer),
+  };
+  return pause;
 }
 
 function createJudge(
