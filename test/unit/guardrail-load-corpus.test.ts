@@ -79,6 +79,17 @@ describe('rows on their way into training', () => {
     expect(sources.at(-1)).toMatchObject({ source: 'word-by-word translations', rows: translations.length });
   });
 
+  it('are added in a language as often as its share says, the same ones again', async () => {
+    const to = (lang: string) => ({ from: 'en', to: lang, translate: (text: string) => `${lang} ${text}` });
+    const copies = { translators: [to('fr'), to('it')], translatedShare: { it: 0.25 }, disguisedShare: 0, seed: 1 };
+    const { train } = await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies);
+    const count = (start: string) => texts(train).filter((text) => text.startsWith(start)).length;
+    expect(count('fr ')).toBe(count('en '));
+    expect(count('it ') / count('en ')).toBeGreaterThan(0.18);
+    expect(count('it ') / count('en ')).toBeLessThan(0.32);
+    expect(texts((await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies)).train)).toEqual(texts(train));
+  });
+
   it('are added in disguise too: a share of them, translations included, of both labels, none held out', async () => {
     const shout = { from: 'en', to: 'fr', translate: (text: string) => text.replace('garden', 'jardin') };
     const copies = { translators: [shout], disguisedShare: 0.25, seed: 1 };

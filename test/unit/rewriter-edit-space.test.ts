@@ -95,6 +95,8 @@ describe('an edit space', () => {
     expect(() => createEditSpace(task('x', 'en', 'xx'))).toThrow('no lexicon from en to xx');
     expect(languagesFrom('en')).toEqual(expect.arrayContaining(LANGUAGES));
     expect(languagesFrom('xx')).toEqual(['xx']);
+    // There is a lexicon to Italian, but none back.
+    expect(languagesFrom('en')).not.toContain('it');
   });
 
   it('keeps the last sentences of a long seed', () => {

@@ -85,6 +85,8 @@ export const guardrailConfigSchema = z.strictObject({
     .prefault({}),
   /** Languages into which English rows are also translated, word by word, by the lexicons in `training/lexicons`. */
   translateTo: z.array(z.string()).default([]),
+  /** Share of them that is translated, by language; all where none is named. */
+  translatedShare: z.record(z.string(), z.number().min(0).max(1)).default({}),
   /** Share of the training rows, translated ones included, that are also there in disguise. */
   disguisedShare: z.number().min(0).max(1).default(0),
   balance: z

@@ -37,6 +37,8 @@ const CHARACTERS_PER_TOKEN = 8;
 export interface Copies {
   /** A row is also added in their languages, unless there is a version of it that people wrote. */
   readonly translators: readonly Translator[];
+  /** Share of the rows that a language gets; all where it is not named. */
+  readonly translatedShare?: Readonly<Record<string, number>>;
   /** Share of the rows, translated ones included, that are also added in disguise. */
   readonly disguisedShare: number;
   /** Which rows these are, and in which disguise, is a function of it and the text. */
@@ -152,9 +154,17 @@ interface Copy {
   readonly origin: 'translated' | 'disguised';
 }
 
-function* copiesOf(row: SourcedRow, { translators, disguisedShare, seed }: Copies, maxTokens: number): Generator<Copy> {
+function* copiesOf(
+  row: SourcedRow,
+  { translators, translatedShare = {}, disguisedShare, seed }: Copies,
+  maxTokens: number,
+): Generator<Copy> {
   const text = row.text.slice(0, maxTokens * CHARACTERS_PER_TOKEN);
-  const fitting = row.pair === undefined ? translators.filter(({ from }) => from === row.lang) : [];
+  const isDrawn = ({ to }: Translator): boolean => {
+    const share = translatedShare[to] ?? 1;
+    return share === 1 || seededRandom(derivedSeed(seed, `translate ${to} ${text}`))() < share;
+  };
+  const fitting = row.pair === undefined ? translators.filter((one) => one.from === row.lang && isDrawn(one)) : [];
   const translations = fitting.map(({ to, translate }) => ({ ...row, text: translate(text), lang: to }));
   for (const translation of translations) yield { row: translation, origin: 'translated' };
   for (const original of [{ ...row, text }, ...translations]) {

@@ -151,14 +151,14 @@ function writeWhole(path: string, text: string): void {
 export async function readCorpora(
   { data, wordLists, log }: Pick<RunOptions, 'data' | 'wordLists' | 'log'>,
   tokenizer: TextTokenizer,
-  { encoder, translateTo, disguisedShare, seed }: GuardrailConfig,
+  { encoder, translateTo, translatedShare, disguisedShare, seed }: GuardrailConfig,
 ): Promise<LoadedCorpora> {
   const onRow = (rows: number): void => {
     if (rows % 100_000 === 0) log(`${rows} rows read`);
   };
   const profane = wordLists === undefined ? undefined : readProfaneWords(wordLists);
   const translators = translateTo.map((language) => createTranslator(language, seed, profane));
-  const copies = { translators, disguisedShare, seed };
+  const copies = { translators, translatedShare, disguisedShare, seed };
   const corpora = await loadCorpora(data, tokenizer, encoder.maxTokens, copies, onRow);
   log(`${corpora.train.unsafe.length} rows to train on, ${corpora.heldOut.unsafe.length} held out`);
   return profane === undefined ? corpora : { ...corpora, sources: [...corpora.sources, wordListSummary(profane)] };

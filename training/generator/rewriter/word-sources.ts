@@ -27,11 +27,12 @@ export function wordSources(from: string, to: string): WordSources {
   return sources;
 }
 
-/** Languages that a seed in `from` can be rewritten in: its own, and those that a lexicon leads to. */
+/** Languages that a seed in `from` can be rewritten in: its own, and those that lexicons lead to and back from. */
 export function languagesFrom(from: string): readonly string[] {
   const targets = readdirSync(LEXICONS_DIRECTORY).flatMap((name) => {
     const found = /^([a-z]{2})-([a-z]{2})\.json$/.exec(name);
-    return found?.[1] === from ? [found[2] as string] : [];
+    const to = found?.[1] === from ? (found[2] as string) : undefined;
+    return to !== undefined && exists(`${to}-${from}.json`) ? [to] : [];
   });
   return [from, ...targets.sort()];
 }
