@@ -38,7 +38,7 @@ export interface BodyLimits {
  * for. Rejects with `payload_too_large`, `request_timeout`, `invalid_json`, `client_closed` or the reason of `signal`.
  */
 export function readMessages(request: Request, format: StreamFormat, limits: BodyLimits): AsyncGenerator<unknown> {
-  const texts = decodeUtf8(readPieces(request, limits));
+  const texts = readTexts(request, limits);
   // Handed on as it is: each generator between costs every word some turns of the event loop's queue.
   if (format === 'text') return texts;
   return format === 'ndjson' ? parseLines(readLines(texts)) : readEvents(readLines(texts));
@@ -52,8 +52,9 @@ async function* parseLines(lines: AsyncIterable<string>): AsyncGenerator<unknown
  * The body is never cancelled here, because that would cut the connection before an error could be told; whoever ends
  * the answer has the rest of the body drained.
  */
-async function* readPieces(request: Request, { maxBytes, idleMs, signal }: BodyLimits): AsyncGenerator<Uint8Array> {
+async function* readTexts(request: Request, { maxBytes, idleMs, signal }: BodyLimits): AsyncGenerator<string> {
   if (request.body === null) return;
+  const decode = createDecoder();
   const reader = request.body.getReader();
   let fail = (_: unknown) => {};
   const stop = () => fail(signal.reason);
@@ -69,12 +70,15 @@ async function* readPieces(request: Request, { maxBytes, idleMs, signal }: BodyL
         fail = reject;
         reader.read().then(resolve, () => reject(new DuoguardError('client_closed')));
       });
-      if (done) return;
+      if (done) {
+        yield decode();
+        return;
+      }
       length += value.byteLength;
       if (length > maxBytes) {
         throw new DuoguardError('payload_too_large', { message: `The stream is larger than ${maxBytes} bytes.` });
       }
-      yield value;
+      yield decode(value);
     }
   } finally {
     clearTimeout(idle);
@@ -82,17 +86,16 @@ async function* readPieces(request: Request, { maxBytes, idleMs, signal }: BodyL
   }
 }
 
-async function* decodeUtf8(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+/** Called without a piece at the end. Throws `invalid_json`. */
+function createDecoder(): (piece?: Uint8Array) => string {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  const decode = (piece?: Uint8Array) => {
+  return (piece?: Uint8Array) => {
     try {
       return piece === undefined ? decoder.decode() : decoder.decode(piece, { stream: true });
     } catch {
       throw new DuoguardError('invalid_json', { message: 'The stream is not valid UTF-8.' });
     }
   };
-  for await (const piece of pieces) yield decode(piece);
-  yield decode();
 }
 
 /** Lines without their ends. A last line needs no end. */
