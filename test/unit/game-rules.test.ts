@@ -143,6 +143,14 @@ describe('the filter', () => {
     });
   });
 
+  it('measures lengths from the part of a long seed that was rewritten', () => {
+    const long = [task(true, 'fr', 'A sentence of a long seed. '.repeat(40))];
+    const { candidate, ...rest } = judged(long, 0, 'Une phrase de la fin.', true);
+    expect(filterCandidates({ ...input, tasks: long, judged: [{ ...rest, candidate }] }).left.lengths).toBe(1);
+    const part = { ...candidate, seedLength: 26 };
+    expect(filterCandidates({ ...input, tasks: long, judged: [{ ...rest, candidate: part }] }).kept).toHaveLength(1);
+  });
+
   const many = Array.from({ length: 60 }, (_, i) =>
     judged(tasks, i % 3, `${'abcdefghij'.repeat(3).slice(i % 9)} ${i * 7919} ${i}`, i % 5 < 2),
   );

@@ -101,7 +101,8 @@ describe('an edit space', () => {
 
   it('keeps the last sentences of a long seed', () => {
     const long = `${'One more word of it. '.repeat(20)}What now?`;
-    const { words, tail } = splitSeed(long);
+    const { words, tail, length } = splitSeed(long);
+    expect(long.slice(-length).startsWith('One more')).toBe(true);
     expect(words.length).toBeLessThanOrEqual(MOST_WORDS);
     expect(words[0]?.written).toBe('One');
     expect(words.at(-1)?.written).toBe('now');

@@ -1,4 +1,4 @@
-import type { GenerationTask } from '../generator/contract.ts';
+import type { Candidate, GameSeed, GenerationTask } from '../generator/contract.ts';
 import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 import { NearDuplicateIndex } from '../seeds-report/near-duplicates.ts';
 import type { GameConfig } from './config.ts';
@@ -67,7 +67,7 @@ export function filterCandidates(input: FilterInput): Filtered {
     const { seed: origin } = tasks[task]!;
     if (!isFaithful(rating)) left.unfaithful++;
     else if (isRefusal(candidate.text)) left.refusals++;
-    else if (Math.abs(candidate.text.length - origin.text.length) > limits.lengthDifference) left.lengths++;
+    else if (lengthDifference(candidate, origin) > limits.lengthDifference) left.lengths++;
     else return true;
     return false;
   });
@@ -101,6 +101,11 @@ export function filterCandidates(input: FilterInput): Filtered {
   function misclassifiedOf(own: FilterInput, lang: string): number {
     return filterCandidates({ ...own, selection: 'misclassified' }).kept.filter((row) => row.lang === lang).length;
   }
+}
+
+/** From what was rewritten of the seed. */
+function lengthDifference({ text, seedLength }: Candidate, origin: GameSeed): number {
+  return Math.abs(text.length - (seedLength ?? origin.text.length));
 }
 
 function textsOf(rows: readonly GameRow[]): string[] {

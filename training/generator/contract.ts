@@ -28,6 +28,8 @@ export interface Candidate {
   readonly logProbability: number;
   /** What the generator has to see to score or learn this candidate again: for the rewriter one option per slot. */
   readonly choices: readonly number[];
+  /** Characters of the seed that were rewritten, where it was too long to be rewritten whole. */
+  readonly seedLength?: number;
 }
 
 /** Two candidates of one task; the generator is to prefer `chosen`. */

@@ -26,13 +26,14 @@ const MOST_TRANSLATIONS = 4;
  */
 export function createEditSpace(task: GenerationTask): EditSpace {
   const { seed, lang } = task;
-  const { words, tail } = splitSeed(seed.text);
+  const { words, tail, length } = splitSeed(seed.text);
   const units = lang === seed.lang ? unitsWithin(words, lang) : unitsBetween(words, seed.lang, lang);
   const frames = framesOf(lang, seed.unsafe);
   const slots: Slot[] = [frameSlot(frames), ...units.map(({ written, options }) => ({ word: written, options }))];
   return {
     task,
     slots,
+    seedLength: length < seed.text.length ? length : undefined,
     render(choices) {
       const text = renderUnits(units, tail, (index) => choices[index + 1] as number);
       const frame = frames[(choices[0] as number) - 1];

@@ -1,4 +1,4 @@
-import type { GenerationTask } from '../contract.ts';
+import type { Candidate, GenerationTask } from '../contract.ts';
 
 /** What an edit does, in a fixed order: the policy has one embedding for each. */
 export const EDIT_KINDS = [
@@ -41,6 +41,15 @@ export interface Slot {
 export interface EditSpace {
   readonly task: GenerationTask;
   readonly slots: readonly Slot[];
+  /** Characters of the seed that the slots cover, where they do not cover all. */
+  readonly seedLength?: number | undefined;
   /** The text that these choices write; `choices[i]` is an index into `slots[i].options`. */
   render(choices: ArrayLike<number>): string;
+}
+
+/** The candidate that these choices make. */
+export function candidateOf(space: EditSpace, choices: readonly number[], logProbability: number): Candidate {
+  const { task, seedLength } = space;
+  const candidate = { seed: task.seed.id, lang: task.lang, text: space.render(choices), logProbability, choices };
+  return seedLength === undefined ? candidate : { ...candidate, seedLength };
 }

@@ -12,6 +12,7 @@ import type {
 } from '../contract.ts';
 import type { SkilledGenerator } from '../skills.ts';
 import { createEditSpace as spaceOfLexicons } from './create-edit-space.ts';
+import { candidateOf } from './edit-space.ts';
 import { decisionsOf, encodeSpace, FeatureList } from './encoded-space.ts';
 import { RewriterError } from './errors.ts';
 import { imitate } from './imitate.ts';
@@ -119,7 +120,7 @@ async function generate(
       results.push(
         Array.from({ length: count }, (_, i) => {
           const { choices, logProbability } = draws[i % draws.length]!(random);
-          return { seed: text.id, lang, text: space.render(choices), logProbability, choices };
+          return candidateOf(space, choices, logProbability);
         }),
       );
     }

@@ -1,6 +1,7 @@
 import { derivedSeed, seededRandom } from '../../random.ts';
 import type { Candidate, GenerationTask } from '../contract.ts';
 import type { Prefix, RollOutOptions } from '../skills.ts';
+import { candidateOf } from './edit-space.ts';
 import { checkChoices, encodeSpace, FeatureList } from './encoded-space.ts';
 import { RewriterError } from './errors.ts';
 import type { Policy } from './policy.ts';
@@ -34,7 +35,7 @@ export function rollOut(
       const rest = Array.from({ length: Math.max(0, encoded.slots - prefix.length) }, () => 0);
       checkChoices(encoded, [...prefix, ...rest], text.id);
       const { choices, logProbability } = draw(random, prefix);
-      return { seed: text.id, lang, text: space.render(choices), logProbability, choices };
+      return candidateOf(space, choices, logProbability);
     });
   });
 }

@@ -21,6 +21,8 @@ export interface SeedWords {
   readonly words: readonly SeedWord[];
   /** What follows the last word. */
   readonly tail: string;
+  /** Characters that were kept. */
+  readonly length: number;
 }
 
 const OPENING = /[.!?…]["'»”’)\]]*\s+\P{L}*$|\n\P{L}*$/u;
@@ -40,7 +42,7 @@ export function splitSeed(text: string): SeedWords {
       next: kept[end] ?? '',
     };
   });
-  return { words, tail: kept.slice(end) };
+  return { words, tail: kept.slice(end), length: kept.length };
 }
 
 /** Where the first sentence begins from which at most `MOST_WORDS` follow; in the middle of one if it is longer. */
