@@ -12,7 +12,7 @@ export interface Frame {
 const templateSchema = z.string().refine((template) => template.split('{text}').length === 2, 'needs one {text}');
 const frameListSchema = z.record(z.string().regex(/^[a-z]+(?:-[a-z]+)*$/), templateSchema);
 const frameFileSchema = z.strictObject({
-  /** Around a request that breaks rules, which still asks for the same. */
+  /** Around any request: one that breaks rules still asks for the same, and a harmless one stays harmless. */
   unsafe: frameListSchema,
   /** Scary but harmless wording around a harmless text. */
   safe: frameListSchema,
@@ -25,11 +25,14 @@ type FrameFile = Readonly<Record<'unsafe' | 'safe', readonly Frame[]>>;
 const NO_FRAMES: FrameFile = { unsafe: [], safe: [] };
 const loaded = new Map<string, FrameFile>();
 
-/** Frames of a language for texts of a label; none for languages that nobody wrote frames for. */
+/**
+ * Frames of a language for texts of a label; none for languages that nobody wrote frames for. Safe texts also get those of
+ * unsafe ones: a frame that only one label has would tell the guardrail the label.
+ */
 export function framesOf(lang: string, unsafe: boolean): readonly Frame[] {
   const frames = loaded.get(lang) ?? readFrames(lang);
   loaded.set(lang, frames);
-  return frames[unsafe ? 'unsafe' : 'safe'];
+  return unsafe ? frames.unsafe : frames.safe;
 }
 
 /** Throws an `Error` that names the file when it is not a file of frames. */
@@ -43,7 +46,8 @@ function readFrames(lang: string): FrameFile {
     const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
     throw new Error(`${path}: not a file of frames: ${reason}`, { cause: error });
   }
-  return { unsafe: toFrames(file.unsafe), safe: toFrames(file.safe) };
+  const unsafe = toFrames(file.unsafe);
+  return { unsafe, safe: [...toFrames(file.safe), ...unsafe] };
 }
 
 function toFrames(list: Readonly<Record<string, string>>): Frame[] {

@@ -33,14 +33,19 @@ const WITHIN_A_LANGUAGE: KindLogits = {
   frame: -3,
 };
 
+/** With more frames than that the logit of each is lower, so that no more texts have one. */
+const USUAL_FRAMES = 16;
+
 /** Of all translations together where the plain option is to keep the word: it is probably a name. */
 const TRANSLATED_NAME = -1;
 
 export function priorLogits({ options }: Slot, { seed, lang }: GenerationTask): number[] {
   const logits = seed.lang === lang ? WITHIN_A_LANGUAGE : BETWEEN_LANGUAGES;
   const name = options[0]?.kind === 'keep';
+  const frames = options.filter(({ kind }) => kind === 'frame').length;
   return options.map(({ kind }, o) => {
     if (o === 0) return 0;
+    if (kind === 'frame') return logits.frame - Math.log(Math.max(1, frames / USUAL_FRAMES));
     return kind === 'translate' && name ? TRANSLATED_NAME : logits[kind];
   });
 }
