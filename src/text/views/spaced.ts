@@ -3,6 +3,8 @@ import { NOTHING, type Uncover } from './view.ts';
 
 /** One letter, or what stands for one; the apostrophe of `d o n ' t`. */
 const UNIT = "[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}0-9@$!'’]";
+/** Further on, also the punctuation of a text that is spaced as a whole. */
+const UNIT_OR_PUNCTUATION = '[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}0-9@$!\'’.,;:?"()…]';
 const START = '(?<![\\p{L}\\p{N}\\p{M}])';
 const END = '(?![\\p{L}\\p{N}\\p{M}])';
 const GAP = '[ \\t\\u00a0\\u2000-\\u200a\\u3000]';
@@ -10,10 +12,11 @@ const SEPARATOR = '[.\\-_*|/~+·•,]';
 
 /** `k i l l`, `k i l l   h i m` and `k.i.l.l`; the last two with one separator throughout. */
 const STRETCHES = new RegExp(
-  `${START}${UNIT}(?:(?:${GAP}{1,12}${UNIT}${END})+|(?<separator>${SEPARATOR})${UNIT}${END}(?:\\k<separator>${UNIT}${END})*)`,
+  `${START}${UNIT}(?:(?:${GAP}{1,12}${UNIT_OR_PUNCTUATION}${END}(?!${SEPARATOR}${UNIT}${END}))+|(?<separator>${SEPARATOR})${UNIT}${END}(?:\\k<separator>${UNIT}${END})*)`,
   'gu',
 );
-const GAPS = new RegExp(`${GAP}+|${SEPARATOR}`, 'gu');
+const GAPS = new RegExp(`${GAP}+`, 'gu');
+const SEPARATORS = new RegExp(SEPARATOR, 'gu');
 const ONLY_LETTERS = /[^\p{L}]/gu;
 
 /**
@@ -32,9 +35,9 @@ const SUSPICIOUS = 4;
  */
 export const uncoverSpaced: Uncover = (text) => {
   if (!FIRST_LOOK.test(text)) return NOTHING;
-  const stretches = [...text.matchAll(STRETCHES)].map(({ 0: stretch, index }) => ({
+  const stretches = [...text.matchAll(STRETCHES)].map(({ 0: stretch, index, groups }) => ({
     index,
-    gaps: [...stretch.matchAll(GAPS)],
+    gaps: [...stretch.matchAll(groups?.['separator'] === undefined ? GAPS : SEPARATORS)],
     letters: stretch.replace(ONLY_LETTERS, '').length,
   }));
   if (!stretches.some(({ gaps, letters }) => gaps.length >= SUSPICIOUS - 1 && letters * 2 > gaps.length))
