@@ -39,6 +39,7 @@ describe('what is uncovered', () => {
     ['spaced letters in a sentence', 'how to k i l l him', { spaced: 'how to kill him' }],
     ['dotted letters', 'k.i.l.l h-i-m now', { spaced: 'kill him now' }],
     ['dotted letters after a word of one', 'can I k.i.l.l a b-u-g', { spaced: 'can I kill a bug' }],
+    ['spaced letters, a sentence after the other', 'k i l l.h i m now', { spaced: 'kill.him now' }],
     ['spaced letters and punctuation', 'w h y ,   m e ?   " y e s . "', { spaced: 'why, me? "yes."' }],
     ['digits for letters', 'k1ll h1m w1th a b0mb', { leetspeak: 'kill him with a bomb' }],
     ['signs for letters', 'K1LL the a$$ for $ex', { leetspeak: 'KILL the ass for sex' }],

@@ -10,9 +10,15 @@ const END = '(?![\\p{L}\\p{N}\\p{M}])';
 const GAP = '[ \\t\\u00a0\\u2000-\\u200a\\u3000]';
 const SEPARATOR = '[.\\-_*|/~+·•,]';
 
+/**
+ * Follows the first letter of a dotted word, which no stretch of gaps may take from it, as in `can I k.i.l.l`. Two letters
+ * are none: those of `k i l l.h i m` belong to what is spaced.
+ */
+const BEGINS_DOTTED = `(?<dot>${SEPARATOR})${UNIT}${END}\\k<dot>${UNIT}${END}`;
+
 /** `k i l l`, `k i l l   h i m` and `k.i.l.l`; the last two with one separator throughout. */
 const STRETCHES = new RegExp(
-  `${START}${UNIT}(?:(?:${GAP}{1,12}${UNIT_OR_PUNCTUATION}${END}(?!${SEPARATOR}${UNIT}${END}))+|(?<separator>${SEPARATOR})${UNIT}${END}(?:\\k<separator>${UNIT}${END})*)`,
+  `${START}${UNIT}(?:(?:${GAP}{1,12}${UNIT_OR_PUNCTUATION}${END}(?!${BEGINS_DOTTED}))+|(?<separator>${SEPARATOR})${UNIT}${END}(?:\\k<separator>${UNIT}${END})*)`,
   'gu',
 );
 const GAPS = new RegExp(`${GAP}+`, 'gu');
