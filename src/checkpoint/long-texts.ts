@@ -7,8 +7,9 @@ export interface LongTexts {
   /** Whether the text is so long. */
   takes(raw: string): boolean;
   /**
-   * In order, one at a time. Rejects with what preparing it throws, `worker_crashed`, `shutting_down`, or, once `signal`
-   * fires, its reason: nobody waits for the text then, and it is not begun if it has not been.
+   * In order, one at a time. Rejects with what preparing it throws, `overloaded` when too much waits, `worker_crashed`,
+   * `shutting_down`, or, once `signal` fires, its reason: nobody waits for the text then, and it is not begun if it has
+   * not been.
    */
   prepare(order: LongTextOrder, signal: AbortSignal): Promise<PreparedLongText>;
   close(): Promise<void>;

@@ -161,13 +161,12 @@ async function prepareLong(
   checkpoint: Checkpoint,
   longTexts: LongTexts,
   { longInput, signal }: ClassifyRequest,
-): Promise<GovernedItem | DuoguardError> {
+): Promise<GovernedItem> {
   try {
     const { item, denied } = await prepareLongItem(raw, governed.rules, checkpoint, longTexts, longInput, signal);
     return { ...item, ...governed, deniedPhrase: denied };
   } catch (error) {
     if (!(error instanceof DuoguardError) || signal.aborted) throw error;
-    if (error.code !== 'worker_crashed') return error;
     const nothing = { raw, tokens: 0, windows: 0, readings: [], sequences: [] };
     return { ...nothing, ...governed, deniedPhrase: undefined, failure: error };
   }
@@ -184,7 +183,8 @@ async function submit(
     return await engine.submit(sequences, signal);
   } catch (error) {
     if (!(error instanceof DuoguardError)) throw error;
-    if (!items.some((item) => !(item instanceof DuoguardError) && mayPass(item.rules, error))) throw error;
+    if (!items.some((item) => !(item instanceof DuoguardError || item.failure) && mayPass(item.rules, error)))
+      throw error;
     return { scores: sequences.map(() => error), queueMs: 0, inferenceMs: 0 };
   }
 }
@@ -331,7 +331,10 @@ function failureOf(index: number, error: DuoguardError, item: GovernedItem | Duo
   const failure = { index, error: { code: error.code, message: error.message } };
   if (item instanceof DuoguardError) return failure;
   const { rules } = item;
-  return mayPass(rules, error) ? { ...failure, action: rules.on_failure === 'open' ? 'allow' : 'block' } : failure;
+  if (!mayPass(rules, error)) return failure;
+  if (rules.on_failure === 'closed') return { ...failure, action: 'block' };
+  // What could not even be prepared may hold what the policy denies.
+  return item.failure !== undefined && rules.phrases.deny.length > 0 ? failure : { ...failure, action: 'allow' };
 }
 
 /** Whether the policy decides what becomes of a text that failed so: not of what the client sent wrong or gave up. */

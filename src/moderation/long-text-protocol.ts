@@ -10,7 +10,9 @@ export type LongTextReply =
       readonly code: ErrorCode;
       readonly message: string;
       readonly details: DuoguardError['details'];
-    };
+    }
+  /** What nobody foresaw. */
+  | { readonly type: 'failed'; readonly error: unknown };
 
 export interface PackedLongText extends Omit<PreparedLongText, 'readings'> {
   readonly readings: readonly {

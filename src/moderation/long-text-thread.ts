@@ -10,12 +10,19 @@ import { type LongTextReply, unpackWindows } from './long-text-protocol.ts';
  */
 const LONG_TEXT = 16_384;
 
+/** Code units. Eight of the largest bodies: seconds of work, and 32 MB at most. */
+const MOST_WAITING = 16_777_216;
+
 export interface LongTextOptions {
   /** Shortest text that is long. */
   readonly from?: number;
+  /** Code units of the texts that may wait. */
+  readonly mostWaiting?: number;
   /** Replaced in tests. */
   readonly spawn?: (files: EncoderFiles) => Worker;
 }
+
+const CRASHED = 'The thread that prepares long texts ended while it held this request.';
 
 interface Job {
   readonly order: LongTextOrder;
@@ -25,7 +32,7 @@ interface Job {
 /** The thread starts with the first long text, which waits for it some tenths of a second, and stays. */
 export function createLongTexts(
   files: EncoderFiles,
-  { from = LONG_TEXT, spawn = spawnThread }: LongTextOptions = {},
+  { from = LONG_TEXT, mostWaiting = MOST_WAITING, spawn = spawnThread }: LongTextOptions = {},
 ): LongTexts {
   const waiting = new Set<Job>();
   let thread: Worker | undefined;
@@ -41,7 +48,11 @@ export function createLongTexts(
     started.on('message', finish);
     started.once('exit', () => {
       thread = undefined;
-      finish(new DuoguardError(closed ? 'shutting_down' : 'worker_crashed', { cause: thrown }));
+      finish(
+        closed
+          ? new DuoguardError('shutting_down')
+          : new DuoguardError('worker_crashed', { message: CRASHED, cause: thrown }),
+      );
     });
     return started;
   }
@@ -59,9 +70,21 @@ export function createLongTexts(
     if (running !== undefined || job === undefined) return;
     waiting.delete(job);
     running = job;
-    thread ??= start();
+    try {
+      thread ??= start();
+    } catch (cause) {
+      finish(new DuoguardError('worker_crashed', { message: CRASHED, cause }));
+      return;
+    }
     thread.ref();
     thread.postMessage(job.order);
+  }
+
+  /** None that waits: any may, or one that is longer than all of them may be would be refused for ever. */
+  function fits({ raw }: LongTextOrder): boolean {
+    let units = raw.length;
+    for (const { order } of waiting) units += order.raw.length;
+    return waiting.size === 0 || units <= mostWaiting;
   }
 
   return {
@@ -78,12 +101,14 @@ export function createLongTexts(
           settle(reply) {
             signal.removeEventListener('abort', abort);
             if (reply instanceof DuoguardError) reject(reply);
+            else if (reply.type === 'failed') reject(reply.error);
             else if (reply.type === 'refused') reject(new DuoguardError(reply.code, reply));
             else resolve(unpack(reply.text));
           },
         };
         if (closed) return reject(new DuoguardError('shutting_down'));
         if (signal.aborted) return reject(cancellation(signal));
+        if (!fits(order)) return reject(new DuoguardError('overloaded', { details: { retryAfterSeconds: 1 } }));
         signal.addEventListener('abort', abort, { once: true });
         waiting.add(job);
         next();

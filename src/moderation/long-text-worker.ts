@@ -18,7 +18,6 @@ port.on('message', (order: LongTextOrder) => {
   port.postMessage(reply, buffers);
 });
 
-/** Anything but a refusal ends the thread. */
 function answer({ raw, phrases, longInput }: LongTextOrder): LongTextReply {
   try {
     const read = readUnderPolicy({ phrases }, raw);
@@ -26,7 +25,7 @@ function answer({ raw, phrases, longInput }: LongTextOrder): LongTextReply {
     const packed = readings.map(({ view, windows }) => ({ view, ...packWindows(windows) }));
     return { type: 'prepared', text: { tokens, windows, denied: read.denied, readings: packed } };
   } catch (error) {
-    if (!(error instanceof DuoguardError)) throw error;
+    if (!(error instanceof DuoguardError)) return { type: 'failed', error };
     const { code, message, details } = error;
     return { type: 'refused', code, message, details };
   }

@@ -26,6 +26,8 @@ const RULES = parsePolicyFile(
       default: { phrases: { deny: ['kill'], allow: ['bomb', 'him'] } },
       plain: {},
       closed: { on_failure: 'closed' },
+      open: { on_failure: 'open' },
+      'open-denies': { on_failure: 'open', phrases: { deny: ['kill'] } },
     },
   }),
   'policies.json',
@@ -54,11 +56,12 @@ afterEach(async () => {
 });
 
 /** A thread that is watched: `started` are those that were begun, `asked` what they were sent. */
-function createWatched(spawn: (files: EncoderFiles, index: number) => Worker = spawnThread) {
+function createWatched(spawn: (files: EncoderFiles, index: number) => Worker = spawnThread, mostWaiting?: number) {
   const started: Worker[] = [];
   const asked: string[] = [];
   const long = createLongTexts(files, {
     from: 10,
+    ...(mostWaiting === undefined ? {} : { mostWaiting }),
     spawn(given) {
       const thread = spawn(given, started.length);
       started.push(thread);
@@ -194,6 +197,49 @@ describe('the thread', () => {
     expect(results).toMatchObject([{ error: { code: 'worker_crashed' }, action: 'block' }]);
     const plain = classifyWith(long, { items: ['some long text'], policy: 'plain' });
     await expect(plain).rejects.toMatchObject({ code: 'worker_crashed' });
+  });
+
+  test('that cannot begin fails the text it was for, and is tried again for the next', async () => {
+    const { long } = createWatched((given, index) => {
+      if (index === 0 && !tried) {
+        tried = true;
+        throw new Error('no thread is left');
+      }
+      return spawnThread(given);
+    });
+    let tried = false;
+    const items = ['the first long one', 'the second long one'];
+    const { results } = await classifyWith(long, { items, policy: 'plain' });
+    expect(results).toMatchObject([{ error: { code: 'worker_crashed' } }, { flagged: false }]);
+  });
+
+  test('outlives a mistake in preparing, which is told as it would be of a short text', async () => {
+    const { long, started } = createWatched();
+    const mistaken = { raw: 'a text', phrases: {} as PolicyRules['phrases'], longInput: 'window' } as const;
+    await expect(long.prepare(mistaken, never)).rejects.toThrow(TypeError);
+    await long.prepare({ ...mistaken, phrases: NO_PHRASES }, never);
+    expect(started).toHaveLength(1);
+  });
+
+  test('refuses what would make too much wait, but takes any text while none waits', async () => {
+    const { long, asked } = createWatched(spawnThread, 20);
+    const prepare = (raw: string) => long.prepare({ raw, phrases: NO_PHRASES, longInput: 'window' }, never);
+    const accepted = ['runs'.repeat(10), 'waits'.repeat(10)].map(prepare);
+    await expect(prepare('x')).rejects.toMatchObject({ code: 'overloaded', details: { retryAfterSeconds: 1 } });
+    const open = classifyWith(long, { items: ['some long text'], policy: 'open' });
+    expect((await open).results).toMatchObject([{ error: { code: 'overloaded' }, action: 'allow' }]);
+    await Promise.all(accepted);
+    await prepare('x');
+    expect(asked).toHaveLength(3);
+  });
+
+  test('lets nothing through in which no denied phrase could be looked for', async () => {
+    const { long } = createWatched(crashing);
+    const items = ['some long text'];
+    const open = await classifyWith(long, { items, policy: 'open' });
+    expect(open.results).toMatchObject([{ error: { code: 'worker_crashed' }, action: 'allow' }]);
+    const denying = classifyWith(long, { items, policy: 'open-denies' });
+    await expect(denying).rejects.toMatchObject({ code: 'worker_crashed' });
   });
 
   test('ends with its checkpoint, and whatever waits is refused', async () => {
