@@ -14,10 +14,11 @@ import { defaultWorkers } from '../src/inference/cores.ts';
 import { normalize } from '../src/text/normalize.ts';
 
 /**
- * What does serving cost? Short texts, 32 at a time, three ways with the same workers and threads, round by round:
+ * What does serving cost? Short texts, 32 at a time, four ways with the same workers and threads, round by round:
  *
  *   engine   the worker pool alone, tokens ready: what the cores can do
  *   ceiling  an empty hono route that gets the same requests: what HTTP can do
+ *   bare     the empty route in front of the worker pool, tokens ready: what is left where both share the cores
  *   served   the built server as a process of its own
  *
  * Client, server and workers share the cores of this machine. Bars: served is at least 80 % of the lower of the two
@@ -61,6 +62,14 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 const workers = Number(values.workers);
+const loadOptions = {
+  provider: settings.provider,
+  workers,
+  intraOpThreads: settings.intra_op_threads,
+  maxBatchTokens: settings.max_batch_tokens,
+  maxBatchSequences: settings.max_batch_requests,
+  queue: { maxSequences: settings.queue_size, maxTokens: settings.queue_tokens },
+};
 
 await main();
 
@@ -68,22 +77,17 @@ async function main(): Promise<void> {
   execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
   const directory = resolve(await resolveActive(settings.models_dir, values.checkpoint));
   const server = await startServer(directory);
-  const ceiling = await startCeiling();
-  const checkpoint = await loadCheckpoint(directory, {
-    provider: settings.provider,
-    workers,
-    intraOpThreads: settings.intra_op_threads,
-    maxBatchTokens: settings.max_batch_tokens,
-    maxBatchSequences: settings.max_batch_requests,
-    queue: { maxSequences: settings.queue_size, maxTokens: settings.queue_tokens },
-  });
+  const ceiling = await startRoute('(await c.req.json()).input.length');
+  const checkpoint = await loadCheckpoint(directory, loadOptions);
+  const bare = await startBare(directory, readyTokens(checkpoint));
   try {
-    await warmUp(checkpoint, server.url, ceiling.url);
-    const rates = { engine: [] as Rate[], ceiling: [] as Rate[], served: [] as Rate[] };
+    await warmUp(checkpoint, server.url, ceiling.url, bare.url);
+    const rates = { engine: [] as Rate[], ceiling: [] as Rate[], bare: [] as Rate[], served: [] as Rate[] };
     const delays: number[] = [];
     for (let round = 0; round < Number(values.rounds); round++) {
       rates.engine.push(await measureEngine(checkpoint, seconds));
       rates.ceiling.push(await measureHttp(ceiling.url, seconds));
+      rates.bare.push(await measureHttp(bare.url, seconds));
       await eventLoopDelay(server.url);
       rates.served.push(await measureHttp(server.url, seconds));
       delays.push(await eventLoopDelay(server.url));
@@ -92,19 +96,21 @@ async function main(): Promise<void> {
   } finally {
     server.stop();
     ceiling.stop();
+    bare.stop();
     await checkpoint.close();
   }
 }
 
 /** The compiler of the runtime needs some thousand requests: before, a request costs the HTTP thread twice as much. */
-async function warmUp(checkpoint: Checkpoint, served: string, ceiling: string): Promise<void> {
+async function warmUp(checkpoint: Checkpoint, served: string, ceiling: string, bare: string): Promise<void> {
   await measureEngine(checkpoint, seconds);
   await measureHttp(ceiling, seconds);
+  await measureHttp(bare, seconds);
   await measureHttp(served, 2 * seconds);
 }
 
 async function measureEngine(checkpoint: Checkpoint, duration: number): Promise<Rate> {
-  const inputs = TEXTS.map((text) => encodeWindows(checkpoint, checkpoint.tokenizer.encode(normalize(text).text)));
+  const inputs = readyTokens(checkpoint);
   const latencies: number[] = [];
   let next = 0;
   const began = performance.now();
@@ -124,6 +130,10 @@ async function measureEngine(checkpoint: Checkpoint, duration: number): Promise<
     p50: quantile(0.5),
     p99: quantile(0.99),
   };
+}
+
+function readyTokens(checkpoint: Checkpoint) {
+  return TEXTS.map((text) => encodeWindows(checkpoint, checkpoint.tokenizer.encode(normalize(text).text)));
 }
 
 async function measureHttp(url: string, duration: number): Promise<Rate> {
@@ -160,19 +170,35 @@ async function startServer(checkpoint: string) {
   return { url, pid: child.pid as number, readyMs: performance.now() - began, stop: () => child.kill('SIGTERM') };
 }
 
-async function startCeiling() {
+/** A process with one hono route that answers `{ result }`, the value of an expression over hono's context `c`. */
+async function startRoute(result: string, setUp = '') {
   const port = await freePort();
   const source = `
     import { Hono } from 'hono';
     import { serve } from '@hono/node-server';
+    ${setUp}
     const app = new Hono();
     app.get('/readyz', (c) => c.json({}));
-    app.post('/classify', async (c) => c.json({ length: (await c.req.json()).input.length }));
+    app.post('/classify', async (c) => c.json({ result: ${result} }));
     serve({ fetch: app.fetch, port: ${port}, hostname: '127.0.0.1' });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'inherit' });
   const url = `http://127.0.0.1:${port}`;
   await untilOk(`${url}/readyz`);
   return { url, stop: () => child.kill('SIGTERM') };
+}
+
+/** Nothing but the built worker pool behind it: a text is found by the number that it begins with. */
+async function startBare(directory: string, inputs: ReturnType<typeof readyTokens>) {
+  const load = new URL('../dist/src/checkpoint/load.js', import.meta.url);
+  const setUp = `
+    import { loadCheckpoint } from ${JSON.stringify(load)};
+    const { engine } = await loadCheckpoint(${JSON.stringify(directory)}, ${JSON.stringify(loadOptions)});
+    const inputs = ${JSON.stringify(inputs.map((windows) => windows.map((ids) => [...ids])))};
+    const { signal } = new AbortController();`;
+  return startRoute(
+    '(await engine.submit(inputs[Number.parseInt((await c.req.json()).input)], signal)).scores.length',
+    setUp,
+  );
 }
 
 async function untilOk(url: string): Promise<void> {
@@ -210,12 +236,13 @@ function residentMb(pid: number): number {
 }
 
 function report(
-  rates: Record<'engine' | 'ceiling' | 'served', Rate[]>,
+  rates: Record<'engine' | 'ceiling' | 'bare' | 'served', Rate[]>,
   delay: number,
   readyMs: number,
   rss: number,
 ): void {
-  const summary = { engine: median(rates.engine), ceiling: median(rates.ceiling), served: median(rates.served) };
+  const { engine, ceiling, bare, served } = rates;
+  const summary = { engine: median(engine), ceiling: median(ceiling), bare: median(bare), served: median(served) };
   const bound = Math.min(summary.engine.perSecond, summary.ceiling.perSecond);
   const share = summary.served.perSecond / bound;
   console.log(
