@@ -253,9 +253,9 @@ function judgeUnlessFailed(
   return item.deniedPhrase === undefined ? failure : judge(index, item, []);
 }
 
-/** `scores`: one row per sequence of the item; none when the item has no text, which is safe. */
+/** `scores`: one row per sequence of the item; none when it has no text, which is safe, or is denied and was not scored. */
 function judge(index: number, item: GovernedItem, scores: readonly Float32Array[]): ItemVerdict {
-  const byReading = mergeReadings(item, scores);
+  const byReading = scores.length > 0 ? mergeReadings(item, scores) : [];
   const merged = byReading.length > 0 ? merge(byReading) : new Float32Array(CATEGORIES.length);
   const { flagged, action, score, categories, top_category, severity, denied_phrase } = withDenial(
     decide(merged, item.policy),

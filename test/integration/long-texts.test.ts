@@ -16,7 +16,7 @@ import { prepareItem } from '../../src/moderation/prepare.ts';
 import { parsePolicyFile } from '../../src/policy/policy-file.ts';
 import type { PolicyRules } from '../../src/policy/rules.ts';
 import { createFixtureCheckpoint, FIXTURE_LOAD_OPTIONS } from '../support/fixture-checkpoint.ts';
-import { signOf } from '../support/fixture-model.ts';
+import { NOT_A_NUMBER_SIGN, signOf } from '../support/fixture-model.ts';
 import { nastyText } from '../support/nasty-text.ts';
 
 const RULES = parsePolicyFile(
@@ -123,6 +123,12 @@ describe('a text that is prepared in its thread', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test.each([true, false])('is blocked by a denied phrase though the model fails on it: %s', async (long) => {
+    const items = [`kill ${NOT_A_NUMBER_SIGN}`];
+    const { results } = await classifyWith({ ...texts, takes: () => long }, { items, explain: true });
+    expect(results).toMatchObject([{ flagged: true, action: 'block', denied_phrase: 0, spans: [] }]);
   });
 
   test('is refused as it would be here when it must not be windowed', async () => {
