@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -181,10 +181,20 @@ async function startRoute(result: string, setUp = '') {
     app.get('/readyz', (c) => c.json({}));
     app.post('/classify', async (c) => c.json({ result: ${result} }));
     serve({ fetch: app.fetch, port: ${port}, hostname: '127.0.0.1' });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'inherit' });
+  // A file, and not `-e`: worker threads inherit how their process was started. Where packages are found from.
+  const file = fileURLToPath(new URL(`../dist/bench-route-${port}.mjs`, import.meta.url));
+  writeFileSync(file, source);
+  const child = spawn(process.execPath, [file], { stdio: 'inherit' });
+  const stop = () => {
+    child.kill('SIGTERM');
+    rmSync(file);
+  };
   const url = `http://127.0.0.1:${port}`;
-  await untilOk(`${url}/readyz`);
-  return { url, stop: () => child.kill('SIGTERM') };
+  await untilOk(`${url}/readyz`).catch((error: unknown) => {
+    stop();
+    throw error;
+  });
+  return { url, stop };
 }
 
 /** Nothing but the built worker pool behind it: a text is found by the number that it begins with. */
@@ -194,7 +204,9 @@ async function startBare(directory: string, inputs: ReturnType<typeof readyToken
     import { loadCheckpoint } from ${JSON.stringify(load)};
     const { engine } = await loadCheckpoint(${JSON.stringify(directory)}, ${JSON.stringify(loadOptions)});
     const inputs = ${JSON.stringify(inputs.map((windows) => windows.map((ids) => [...ids])))};
-    const { signal } = new AbortController();`;
+    import { setMaxListeners } from 'node:events';
+    const { signal } = new AbortController();
+    setMaxListeners(0, signal);`;
   return startRoute(
     '(await engine.submit(inputs[Number.parseInt((await c.req.json()).input)], signal)).scores.length',
     setUp,
