@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { DuoguardError } from '../errors.ts';
+import type { ReceivedHeaders } from './received.ts';
 
 /** What a key may do. None includes another. */
 export const SCOPES = ['classify', 'override', 'feedback', 'admin', 'metrics'] as const;
@@ -18,7 +19,7 @@ export interface ApiKey {
  * a known key, and `forbidden` when its key has none of the scopes. Without keys nobody may administer, and everything else
  * is open.
  */
-export type Authorize = (headers: Headers, ...anyOf: readonly [Scope, ...Scope[]]) => ApiKey | undefined;
+export type Authorize = (headers: ReceivedHeaders, ...anyOf: readonly [Scope, ...Scope[]]) => ApiKey | undefined;
 
 /** Of a key for which none are written. */
 const DEFAULT_SCOPES = 'classify+override';
@@ -44,7 +45,7 @@ export function createAuthorize(currentKeys: () => readonly ApiKey[]): Authorize
  * The key that the request brings, if it is one of `keys`. Comparing digests takes the same time wherever they differ,
  * and every key is compared, so that timing tells neither how much of a key is right nor which key it is.
  */
-export function findKey(keys: readonly ApiKey[], headers: Headers): ApiKey | undefined {
+export function findKey(keys: readonly ApiKey[], headers: ReceivedHeaders): ApiKey | undefined {
   const given = presentedKey(headers);
   if (given === null) return undefined;
   const digest = sha256(given);
@@ -53,7 +54,7 @@ export function findKey(keys: readonly ApiKey[], headers: Headers): ApiKey | und
   return known;
 }
 
-function presentedKey(headers: Headers): string | null {
+function presentedKey(headers: ReceivedHeaders): string | null {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '');
   return bearer?.[1] ?? headers.get('x-api-key');
 }

@@ -1,15 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import { DuoguardError } from '../errors.ts';
 import { type CheckpointAdmin, createCheckpointRoutes } from './checkpoint-routes.ts';
 import { createClassifyHandler } from './classify-route.ts';
+import { isPlain } from './direct-request.ts';
 import { errorAnswer, type ToErrorAnswer } from './error-answer.ts';
-import {
-  createObserver,
-  type Handler,
-  type ObservedHandler,
-  type ObserverDependencies,
-  type RouteInfo,
-} from './exchange.ts';
+import { createObserver, type Handler, type Observed, type ObserverDependencies, type RouteInfo } from './exchange.ts';
 import { createFeedbackRoutes, type FeedbackDependencies } from './feedback-routes.ts';
 import type { FormatRoute } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
@@ -33,16 +29,23 @@ export interface AppDependencies
   readonly pages: readonly Page[];
 }
 
+export interface App extends Pick<Hono, 'request' | 'fetch' | 'routes'> {
+  /** The handler of a request that can be answered on its connection; the others go through `fetch`. */
+  direct(incoming: IncomingMessage): Observed['answer'] | undefined;
+}
+
 /** The whole HTTP surface, without a port: `createApp(...).request('/classify', ...)` answers. */
-export function createApp(dependencies: AppDependencies): Hono {
+export function createApp(dependencies: AppDependencies): App {
   const router = createRouter(dependencies);
 
-  router.route('POST', '/classify', createClassifyHandler(dependencies));
+  router.direct('/classify', createClassifyHandler(dependencies));
   router.route('POST', '/classify/stream', createStreamHandler(dependencies));
   for (const format of FORMATS) {
     const { routes, toErrorAnswer } = format(dependencies);
-    for (const { method, path, handle, logLevel } of routes)
-      router.route(method, path, handle, logLevel, toErrorAnswer);
+    for (const { method, path, handle, logLevel } of routes) {
+      if (method === 'POST' && logLevel === undefined && !/[:*]/.test(path)) router.direct(path, handle, toErrorAnswer);
+      else router.route(method, path, handle, logLevel, toErrorAnswer);
+    }
   }
   for (const { method, path, handle } of createCheckpointRoutes(dependencies.checkpoints, dependencies.authorize)) {
     router.route(method, path, handle);
@@ -60,7 +63,7 @@ export function createApp(dependencies: AppDependencies): Hono {
 }
 
 /** `/metrics` alone, for a port that is not public. */
-export function createMetricsApp(dependencies: ObserverDependencies): Hono {
+export function createMetricsApp(dependencies: ObserverDependencies): App {
   const router = createRouter(dependencies);
   router.route('GET', '/metrics', createMetricsHandler(dependencies.metrics), 'debug');
   return router.finish();
@@ -68,22 +71,30 @@ export function createMetricsApp(dependencies: ObserverDependencies): Hono {
 
 function createRouter(dependencies: ObserverDependencies) {
   const observed = createObserver(dependencies);
-  const paths = new Map<string, { methods: Map<string, ObservedHandler>; info: RouteInfo }>();
+  const paths = new Map<string, { methods: Map<string, Observed>; info: RouteInfo }>();
+  const direct = new Map<string, Observed['answer']>();
+
+  function route(
+    method: FormatRoute['method'],
+    path: string,
+    handle: Handler,
+    logLevel: RouteInfo['logLevel'] = 'info',
+    toErrorAnswer: ToErrorAnswer = errorAnswer,
+  ): Observed {
+    const info = { route: path, logLevel, toErrorAnswer };
+    const { methods } = paths.get(path) ?? { methods: new Map<string, Observed>() };
+    paths.set(path, { methods, info: { ...info, logLevel: 'info' } });
+    const handler = observed(info, handle);
+    methods.set(method, handler);
+    if (method === 'GET') methods.set('HEAD', handler);
+    return handler;
+  }
 
   return {
-    route(
-      method: FormatRoute['method'],
-      path: string,
-      handle: Handler,
-      logLevel: RouteInfo['logLevel'] = 'info',
-      toErrorAnswer: ToErrorAnswer = errorAnswer,
-    ): void {
-      const info = { route: path, logLevel, toErrorAnswer };
-      const { methods } = paths.get(path) ?? { methods: new Map<string, ObservedHandler>() };
-      paths.set(path, { methods, info: { ...info, logLevel: 'info' } });
-      const handler = observed(info, handle);
-      methods.set(method, handler);
-      if (method === 'GET') methods.set('HEAD', handler);
+    route,
+    /** For what is asked most: a POST to a path without parameters, whose answers are no streams. */
+    direct(path: string, handle: Handler, toErrorAnswer?: ToErrorAnswer): void {
+      direct.set(path, route('POST', path, handle, 'info', toErrorAnswer).answer);
     },
     /** Those so far. */
     routes(): DescribedRoute[] {
@@ -92,7 +103,7 @@ function createRouter(dependencies: ObserverDependencies) {
       );
     },
     /** Each path becomes one hono handler, which hono calls directly; a second one would be composed with promises. */
-    finish(): Hono {
+    finish(): App {
       const app = new Hono();
       for (const [path, { methods, info }] of paths) {
         const refused = observed(info, ({ request }) => {
@@ -100,14 +111,17 @@ function createRouter(dependencies: ObserverDependencies) {
           if (preflight !== undefined) return preflight;
           throw new DuoguardError('method_not_allowed', { details: { allow: [...methods.keys()].join(', ') } });
         });
-        app.all(path, (context) => (methods.get(context.req.raw.method) ?? refused)(context));
+        app.all(path, (context) => (methods.get(context.req.raw.method) ?? refused).respond(context));
       }
       app.notFound(
         observed({ route: 'unmatched', logLevel: 'info' }, () => {
           throw new DuoguardError('not_found');
-        }),
+        }).respond,
       );
-      return app;
+      return Object.assign(app, {
+        direct: (incoming: IncomingMessage) =>
+          incoming.method === 'POST' && isPlain(incoming) ? direct.get(incoming.url ?? '') : undefined,
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { DuoguardError } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
+import type { Received, ReceivedHeaders } from './received.ts';
 
 /**
  * Depth of JSON arrays and objects that is accepted. The deepest request has 5; more is an attack on whatever walks the
@@ -9,13 +10,13 @@ import type { Deadline } from './deadline.ts';
 const MAX_DEPTH = 32;
 
 /** The JSON body. Throws `unsupported_media_type`, `payload_too_large`, `invalid_json`, `request_timeout` or `client_closed`. */
-export async function readJson(request: Request, maxBytes: number, deadline: Deadline): Promise<unknown> {
+export async function readJson(request: Received, maxBytes: number, deadline: Deadline): Promise<unknown> {
   requireJson(request.headers);
   return parseJson(await readWithin(request, maxBytes, deadline));
 }
 
 /** For clients that send nothing, or JSON without saying so: `{}` for an empty body. Throws like `readJson`. */
-export async function readOptionalJson(request: Request, maxBytes: number, deadline: Deadline): Promise<unknown> {
+export async function readOptionalJson(request: Received, maxBytes: number, deadline: Deadline): Promise<unknown> {
   if (request.headers.has('content-type')) requireJson(request.headers);
   const bytes = await readWithin(request, maxBytes, deadline);
   return bytes.length === 0 ? {} : parseJson(bytes);
@@ -35,14 +36,14 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function requireJson(headers: Headers): void {
+function requireJson(headers: ReceivedHeaders): void {
   const type = headers.get('content-type') ?? '';
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type) && encoding === 'identity') return;
   throw new DuoguardError('unsupported_media_type');
 }
 
-async function readWithin(request: Request, maxBytes: number, deadline: Deadline): Promise<Buffer> {
+async function readWithin(request: Received, maxBytes: number, deadline: Deadline): Promise<Buffer> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > maxBytes) throw tooLarge(maxBytes);
   // The parser under us holds a body to its declared length, so only a body without one has to be counted.
@@ -55,11 +56,11 @@ async function readWithin(request: Request, maxBytes: number, deadline: Deadline
   }
 }
 
-async function readDeclared(request: Request): Promise<Buffer> {
-  return Buffer.from(await request.arrayBuffer());
+async function readDeclared(request: Received): Promise<Buffer> {
+  return request.readAll === undefined ? Buffer.from(await request.arrayBuffer()) : request.readAll();
 }
 
-async function readCounted(request: Request, maxBytes: number): Promise<Buffer> {
+async function readCounted(request: Received, maxBytes: number): Promise<Buffer> {
   if (request.body === null) return Buffer.alloc(0);
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import type { ReceivedHeaders } from './received.ts';
 
 /**
  * Whom a request is counted for. Each proxy adds the address it was called from at the end of `x-forwarded-for`; what is
@@ -8,7 +9,7 @@ import { isIPv6 } from 'node:net';
  * @param trustedProxies how many proxies stand before the server.
  * @returns an IPv4 address, or the first 64 bits of an IPv6 one: a household has at least that many addresses.
  */
-export function clientAddress(connected: string | undefined, headers: Headers, trustedProxies: number): string {
+export function clientAddress(connected: string | undefined, headers: ReceivedHeaders, trustedProxies: number): string {
   const hops = trustedProxies === 0 ? [] : (headers.get('x-forwarded-for') ?? '').split(',');
   const forwarded = hops.at(-trustedProxies) ?? hops[0];
   return toNetwork(forwarded?.trim() || connected || 'unknown');

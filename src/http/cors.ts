@@ -1,11 +1,12 @@
 import type { Answer } from './answer.ts';
+import type { Received } from './received.ts';
 
 /** What pages of other origins may do in a browser. */
 export interface Cors {
   /** For every answer to this request, refusals too, so that the page can read them. */
-  headersFor(request: Request): Record<string, string>;
+  headersFor(request: Received): Record<string, string>;
   /** The answer to a browser that asks before it sends. Undefined when it is not asked, or not by an allowed origin. */
-  preflight(request: Request, methods: readonly string[]): Answer | undefined;
+  preflight(request: Received, methods: readonly string[]): Answer | undefined;
 }
 
 const ALLOWED_HEADERS = 'authorization, content-type, x-api-key, x-request-id, x-request-deadline-ms';
@@ -24,7 +25,7 @@ export function createCors(origins: readonly string[]): Cors {
   const allowed = new Set(origins);
   const any = allowed.has('*');
 
-  function headersFor(request: Request): Record<string, string> {
+  function headersFor(request: Received): Record<string, string> {
     const origin = request.headers.get('origin');
     if (any) return { 'access-control-allow-origin': '*', 'access-control-expose-headers': EXPOSED_HEADERS };
     if (origin === null || !allowed.has(origin)) return { vary: 'origin' };

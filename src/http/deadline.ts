@@ -1,4 +1,5 @@
 import { DuoguardError } from '../errors.ts';
+import type { ReceivedHeaders } from './received.ts';
 
 /**
  * Ends the work of one request early: its client left, or its time is over.
@@ -52,7 +53,7 @@ export class Deadline {
 }
 
 /** @param limitMs the server's limit; `x-request-deadline-ms`, counted from arrival, may only shorten it. */
-export function deadlineMs(headers: Headers, limitMs: number): number {
+export function deadlineMs(headers: ReceivedHeaders, limitMs: number): number {
   const text = headers.get('x-request-deadline-ms');
   if (text === null) return limitMs;
   if (/^\d{1,9}$/.test(text)) return Math.min(limitMs, Number(text));

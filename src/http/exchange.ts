@@ -10,14 +10,16 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { RequestTrace, Tracing } from '../telemetry/tracing.ts';
 import type { Answer } from './answer.ts';
 import type { Cors } from './cors.ts';
+import { DirectRequest, send } from './direct-request.ts';
 import { errorAnswer, type ToErrorAnswer, toDuoguardError } from './error-answer.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { CountRequest } from './rate-limits.ts';
+import type { Received } from './received.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** One request and what its handler found out about it. */
 export interface Exchange {
-  readonly request: Request;
+  readonly request: Received;
   readonly requestId: string;
   /** `performance.now()` at arrival. */
   readonly startedAt: number;
@@ -49,7 +51,14 @@ export interface Judged {
 }
 
 export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
-export type ObservedHandler = (context: Context) => Promise<Response>;
+
+/** A handler with all that is done around it, for the two ways in which requests come. */
+export interface Observed {
+  /** As hono calls it. */
+  respond(context: Context): Promise<Response>;
+  /** Of the connection itself. The handler must not answer with a stream. Never rejects. */
+  answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>;
+}
 
 export interface ObserverDependencies {
   readonly metrics: Metrics;
@@ -87,31 +96,62 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
  */
 export function createObserver(dependencies: ObserverDependencies) {
   const { metrics, logger, lifecycle, cors, countRequest, audit, tracing } = dependencies;
-  return ({ route, logLevel, toErrorAnswer = errorAnswer }: RouteInfo, handle: Handler): ObservedHandler =>
-    async (context) => {
-      const request = context.req.raw;
-      const startedAt = performance.now();
-      const requestId = requestIdOf(request);
-      const exchange: Exchange = {
-        request,
-        requestId,
-        startedAt,
-        remoteAddress: (context.env as Connection | undefined)?.incoming?.socket.remoteAddress,
-        answerHeaders: { ...SECURITY_HEADERS, ...cors.headersFor(request) },
-        trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
-        onClientLeft: (listener) => whenClientLeaves(context, listener),
-        hangUp: () => endConnectionSoon(context),
-      };
+  return (info: RouteInfo, handle: Handler): Observed => {
+    const { logLevel, toErrorAnswer = errorAnswer } = info;
+    const handleRated = logLevel === 'debug' ? handle : rated(handle);
+
+    async function observe(exchange: Exchange): Promise<Answer> {
       metrics.requestStarted();
       lifecycle.requestStarted();
-      const answer = await answerTo(exchange, logLevel === 'debug' ? handle : rated(handle), toErrorAnswer);
-      const end = (error: DuoguardError | undefined) => record(exchange, { route, logLevel }, answer.status, error);
-      if (answer.ended === undefined) end(answer.error);
-      else void answer.ended.then(end);
-      return toResponse(answer, exchange, lifecycle.closing);
-    };
+      const answer = await answerTo(exchange, handleRated, toErrorAnswer);
+      if (answer.ended === undefined) record(exchange, info, answer.status, answer.error);
+      else void answer.ended.then((error) => record(exchange, info, answer.status, error));
+      return answer;
+    }
 
-  function startTrace(request: Request, route: string, requestId: string, startedAt: number) {
+    return {
+      async respond(context) {
+        const exchange = startExchange(context.req.raw, info, connectionOf(context));
+        const answer = await observe(exchange);
+        return new Response(bodyOf(answer), {
+          status: answer.status,
+          headers: headersOf(answer, exchange, lifecycle.closing),
+        });
+      },
+      async answer(incoming, outgoing) {
+        try {
+          const exchange = startExchange(new DirectRequest(incoming), info, { incoming, outgoing });
+          const answer = await observe(exchange);
+          const body = bodyOf(answer) as string | null;
+          send(incoming, outgoing, answer.status, headersOf(answer, exchange, lifecycle.closing), body);
+        } catch (error) {
+          logger.error({ route: info.route, err: error }, 'an answer could not be sent');
+          outgoing.destroy();
+        }
+      },
+    };
+  };
+
+  function startExchange(
+    request: Received & { readonly signal?: AbortSignal },
+    { route, logLevel }: RouteInfo,
+    { incoming, outgoing }: Connection,
+  ): Exchange {
+    const startedAt = performance.now();
+    const requestId = requestIdOf(request);
+    return {
+      request,
+      requestId,
+      startedAt,
+      remoteAddress: incoming?.socket.remoteAddress,
+      answerHeaders: { ...SECURITY_HEADERS, ...cors.headersFor(request) },
+      trace: logLevel === 'debug' ? undefined : startTrace(request, route, requestId, startedAt),
+      onClientLeft: (listener) => whenClientLeaves(request, outgoing, listener),
+      hangUp: () => endConnectionSoon(outgoing),
+    };
+  }
+
+  function startTrace(request: Received, route: string, requestId: string, startedAt: number) {
     if (tracing === undefined) return undefined;
     const traceparent = request.headers.get('traceparent');
     return tracing.startRequest({ route, method: request.method, requestId, startedAt, traceparent });
@@ -152,18 +192,20 @@ export function createObserver(dependencies: ObserverDependencies) {
       method: exchange.request.method,
       status,
       seconds: milliseconds / 1000,
-      ...(error === undefined ? {} : { errorCode: error.code }),
-      ...(judged === undefined ? {} : { judged }),
+      errorCode: error?.code,
+      judged,
     });
-    logger[logLevel]({
-      request_id: exchange.requestId,
-      route,
-      status,
-      duration_ms: rounded(milliseconds),
-      error: error?.code,
-      ...(trace === undefined ? {} : { trace_id: trace.traceId }),
-      ...(judged === undefined ? {} : describeVerdict(judged.verdict)),
-    });
+    if (logger.isLevelEnabled(logLevel)) {
+      logger[logLevel]({
+        request_id: exchange.requestId,
+        route,
+        status,
+        duration_ms: rounded(milliseconds),
+        error: error?.code,
+        ...(trace === undefined ? undefined : { trace_id: trace.traceId }),
+        ...(judged === undefined ? undefined : describeVerdict(judged.verdict)),
+      });
+    }
     if (judged?.texts !== undefined) {
       const { requestId, keyId } = exchange;
       audit?.record({ requestId, route, keyId, ...judged, texts: judged.texts });
@@ -171,10 +213,17 @@ export function createObserver(dependencies: ObserverDependencies) {
   }
 }
 
+function connectionOf(context: Context): Connection {
+  return (context.env as Connection | undefined) ?? {};
+}
+
 /** The connection itself where there is one: the signal of the request says the same, but creating it costs more. */
-function whenClientLeaves(context: Context, listener: () => void): void {
-  const outgoing = (context.env as Connection | undefined)?.outgoing;
-  if (outgoing === undefined) context.req.raw.signal.addEventListener('abort', listener, { once: true });
+function whenClientLeaves(
+  request: { readonly signal?: AbortSignal },
+  outgoing: ServerResponse | undefined,
+  listener: () => void,
+): void {
+  if (outgoing === undefined) request.signal?.addEventListener('abort', listener, { once: true });
   else {
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) listener();
@@ -183,32 +232,37 @@ function whenClientLeaves(context: Context, listener: () => void): void {
 }
 
 /** Closing the stream is not enough: where the socket takes no more, nobody learns of it, and the server cannot close. */
-function endConnectionSoon(context: Context): void {
-  const outgoing = (context.env as Connection | undefined)?.outgoing;
+function endConnectionSoon(outgoing: ServerResponse | undefined): void {
   if (outgoing === undefined) return;
   setTimeout(() => {
     if (!outgoing.writableFinished) outgoing.destroy();
   }, LAST_WORDS_MS).unref();
 }
 
-function requestIdOf(request: Request): string {
+function requestIdOf(request: Received): string {
   const given = request.headers.get('x-request-id');
   return given !== null && SANE_REQUEST_ID.test(given) ? given : randomUUID();
 }
 
-/** Headers stay a plain object: the adapter then writes them without building a `Headers` first. */
-function toResponse(answer: Answer, { requestId, answerHeaders }: Exchange, closing: boolean): Response {
-  const { body } = answer;
-  const isText = typeof body === 'string';
+/** A plain object: both ways write it without building a `Headers` first. */
+function headersOf(
+  { headers: own, body }: Answer,
+  { requestId, answerHeaders }: Exchange,
+  closing: boolean,
+): Record<string, string> {
   const headers: Record<string, string> = {
-    'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
+    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
     'x-request-id': requestId,
     ...answerHeaders,
-    ...answer.headers,
+    ...own,
   };
   if (closing) headers['connection'] = 'close';
-  const isRaw = isText || body === null || body instanceof ReadableStream;
-  return new Response(isRaw ? body : JSON.stringify(body), { status: answer.status, headers });
+  return headers;
+}
+
+function bodyOf({ body }: Answer): string | ReadableStream | null {
+  const isRaw = typeof body === 'string' || body === null || body instanceof ReadableStream;
+  return isRaw ? body : JSON.stringify(body);
 }
 
 function describeVerdict(verdict: Verdict): Record<string, unknown> {

@@ -4,6 +4,7 @@ import type { RecentItem } from '../feedback/recent-texts.ts';
 import { CATEGORIES, type Category, type PerCategory } from '../taxonomy.ts';
 import { parseWith, wellFormed } from './classify-request.ts';
 import { invalidField } from './invalid-field.ts';
+import type { ReceivedHeaders } from './received.ts';
 
 const scoresSchema = z.strictObject(
   Object.fromEntries(CATEGORIES.map((id) => [id, z.number().min(0).max(1).optional()])) as PerCategory<
@@ -81,7 +82,7 @@ function withoutUndefined(scores: z.infer<typeof scoresSchema>): Partial<PerCate
 }
 
 /** Scoped to the key, so that clients do not meet in each other's. Throws `invalid_request`. */
-export function idempotencyKeyOf(headers: Headers, keyId: string | undefined): string | undefined {
+export function idempotencyKeyOf(headers: ReceivedHeaders, keyId: string | undefined): string | undefined {
   const given = headers.get('idempotency-key');
   if (given === null) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(given))

@@ -14,6 +14,7 @@ import type { FormatRoute } from './formats/format.ts';
 import { invalidField } from './invalid-field.ts';
 import { type Limits, noteKey, requireNotRefusing } from './judging.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Received } from './received.ts';
 
 export interface FeedbackDependencies {
   /** Undefined when it is off. */
@@ -92,7 +93,7 @@ export function createFeedbackRoutes(dependencies: FeedbackDependencies): Format
 }
 
 /** Still percent-encoded: no id has a character that needs it. */
-function askedId(request: Request): string {
+function askedId(request: Received): string {
   return new URL(request.url).pathname.split('/')[3] ?? '';
 }
 

@@ -2,12 +2,13 @@ import { DuoguardError } from '../errors.ts';
 import type { ApiKey } from './api-keys.ts';
 import { clientAddress } from './client-address.ts';
 import { createRateLimiter, type Rate } from './rate-limit.ts';
+import type { Received, ReceivedHeaders } from './received.ts';
 
 export type RateLimitKind = 'key' | 'address';
 
 /** What is counted of a request, and where its headers are put. */
 export interface RatedRequest {
-  readonly request: Request;
+  readonly request: Received;
   readonly remoteAddress: string | undefined;
   readonly answerHeaders: Record<string, string>;
 }
@@ -24,7 +25,7 @@ export interface RateLimitOptions {
   readonly perAddress: number;
   readonly trustedProxies: number;
   /** Undefined for a request without a known key: only its address is counted. */
-  readonly findKey: (headers: Headers) => ApiKey | undefined;
+  readonly findKey: (headers: ReceivedHeaders) => ApiKey | undefined;
   readonly onLimited: (by: RateLimitKind) => void;
   /** Milliseconds, for tests. */
   readonly clock?: () => number;

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
-import type { Hono } from 'hono';
 import { DuoguardError } from '../errors.ts';
+import type { App } from './app.ts';
 import { errorAnswer } from './error-answer.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -20,18 +20,19 @@ const HEADERS_TIMEOUT_MS = 60_000;
 const IDLE_CHECK_MS = 50;
 
 /** Resolves once the port is open. Rejects with the system's error, for example `EADDRINUSE`. */
-export async function listen(app: Hono, host: string, port: number): Promise<ListeningServer> {
+export async function listen(app: App, host: string, port: number): Promise<ListeningServer> {
+  const adapted = getRequestListener(app.fetch, {
+    errorHandler: (error) => {
+      // The target or the host of the request cannot be read as an address at all.
+      const code = error instanceof RequestError ? 'not_found' : 'internal_error';
+      const { status, body } = errorAnswer(new DuoguardError(code), randomUUID());
+      return Response.json(body, { status });
+    },
+  });
   const server = createServer(
     // Node would end every request after 5 minutes, a stream that is well alive too. Handlers have their own deadlines.
     { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS },
-    getRequestListener(app.fetch, {
-      errorHandler: (error) => {
-        // The target or the host of the request cannot be read as an address at all.
-        const code = error instanceof RequestError ? 'not_found' : 'internal_error';
-        const { status, body } = errorAnswer(new DuoguardError(code), randomUUID());
-        return Response.json(body, { status });
-      },
-    }),
+    (incoming, outgoing) => void (app.direct(incoming) ?? adapted)(incoming, outgoing),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

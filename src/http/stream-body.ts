@@ -1,5 +1,6 @@
 import { DuoguardError } from '../errors.ts';
 import { isDeeperThan } from './body.ts';
+import type { Received, ReceivedHeaders } from './received.ts';
 
 /** How deltas are written in the body of a stream. */
 export type StreamFormat = 'ndjson' | 'sse' | 'text';
@@ -13,7 +14,7 @@ const FORMATS: readonly (readonly [RegExp, StreamFormat])[] = [
 ];
 
 /** Throws `unsupported_media_type`. */
-export function streamFormat(headers: Headers): StreamFormat {
+export function streamFormat(headers: ReceivedHeaders): StreamFormat {
   const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';').map((part) => part.trim());
   const isUtf8 = parameters.every(
     (parameter) => !/^charset=/i.test(parameter) || /^charset="?utf-8"?$/i.test(parameter),
@@ -37,7 +38,7 @@ export interface BodyLimits {
  * The messages of a body, as they arrive: JSON values, or pieces of text as they are. Nothing is read before it is asked
  * for. Rejects with `payload_too_large`, `request_timeout`, `invalid_json`, `client_closed` or the reason of `signal`.
  */
-export function readMessages(request: Request, format: StreamFormat, limits: BodyLimits): AsyncGenerator<unknown> {
+export function readMessages(request: Received, format: StreamFormat, limits: BodyLimits): AsyncGenerator<unknown> {
   const texts = readTexts(request, limits);
   // Handed on as it is: each generator between costs every word some turns of the event loop's queue.
   if (format === 'text') return texts;
@@ -52,7 +53,7 @@ async function* parseLines(lines: AsyncIterable<string>): AsyncGenerator<unknown
  * The body is never cancelled here, because that would cut the connection before an error could be told; whoever ends
  * the answer has the rest of the body drained.
  */
-async function* readTexts(request: Request, { maxBytes, idleMs, signal }: BodyLimits): AsyncGenerator<string> {
+async function* readTexts(request: Received, { maxBytes, idleMs, signal }: BodyLimits): AsyncGenerator<string> {
   if (request.body === null) return;
   const decode = createDecoder();
   const reader = request.body.getReader();

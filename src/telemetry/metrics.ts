@@ -41,8 +41,8 @@ export interface RequestRecord {
   readonly method: string;
   readonly status: number;
   readonly seconds: number;
-  readonly errorCode?: ErrorCode;
-  readonly judged?: { readonly verdict: Verdict; readonly policy: string };
+  readonly errorCode?: ErrorCode | undefined;
+  readonly judged?: { readonly verdict: Verdict; readonly policy: string } | undefined;
 }
 
 export interface BatchRecord {

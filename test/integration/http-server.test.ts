@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createAuthorize, parseApiKeys } from '../../src/http/api-keys.ts';
 import type { AppDependencies } from '../../src/http/app.ts';
 import { drain, type ListeningServer, listen } from '../../src/http/server.ts';
 import type { ClassifyRequest, Verdict } from '../../src/moderation/contract.ts';
@@ -71,6 +72,66 @@ describe('a real socket', () => {
     expect(response.statusCode).toBe(200);
     expect(response.headers['content-length']).toBeDefined();
     expect(await response.body.json()).toMatchObject({ checkpoint: 'double-1' });
+  });
+
+  it('takes a body in pieces, and leaves the connection for the next request', async () => {
+    const { server } = await serve();
+    const socket = await open(server);
+    const body = JSON.stringify({ input: 'a hateful remark, in pieces' });
+    for (let round = 0; round < 2; round++) {
+      socket.write(head([`content-length: ${body.length}`]));
+      await sleep(5);
+      socket.write(body.slice(0, 9));
+      await sleep(5);
+      socket.write(body.slice(9));
+      const [answer] = await once(socket, 'data');
+      expect(answer).toMatch(/^HTTP\/1.1 200 /);
+      expect(answer).toContain('"top_category":"hate"');
+    }
+    socket.destroy();
+  });
+
+  it('answers the same whether it is asked by its plain path or with a query', async () => {
+    const { url } = await serve();
+    const ask = async (path: string, body: string) => {
+      const answer = await request(`${url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-request-id': 'one' },
+        body,
+      });
+      await answer.body.dump();
+      return { status: answer.statusCode, headers: Object.keys(answer.headers).sort() };
+    };
+    for (const body of ['{"input":"hello"}', '{"input":""}', 'nothing']) {
+      expect(await ask('/classify', body)).toEqual(await ask('/classify?', body));
+    }
+  });
+
+  it('refuses two keys at once, whichever is right', async () => {
+    const keys = parseApiKeys(['right']);
+    const { server } = await serve({ authorize: createAuthorize(() => keys) });
+    for (const [order, status] of [
+      [['right'], 200],
+      [['right', 'wrong'], 401],
+      [['wrong', 'right'], 401],
+    ] as const) {
+      const socket = await open(server);
+      const body = '{"input":"hello"}';
+      const given = order.map((key) => `authorization: Bearer ${key}`);
+      socket.write(`${head([...given, `content-length: ${body.length}`])}${body}`);
+      expect(await readUntil(socket, '}')).toContain(`HTTP/1.1 ${status} `);
+      socket.destroy();
+    }
+  });
+
+  it('cuts the connection of a client that has its answer and goes on with its body', async () => {
+    const keys = parseApiKeys(['right']);
+    const { server } = await serve({ authorize: createAuthorize(() => keys) });
+    const socket = await open(server);
+    const closed = once(socket, 'close');
+    socket.write(`${head(['content-length: 1000'])}{`);
+    expect((await once(socket, 'data'))[0]).toContain('HTTP/1.1 401 ');
+    await closed;
   });
 
   it('refuses 3 MB by its declared length before the body comes', async () => {
