@@ -56,8 +56,8 @@ async function readWithin(request: Received, maxBytes: number, deadline: Deadlin
   }
 }
 
-async function readDeclared(request: Received): Promise<Buffer> {
-  return request.readAll === undefined ? Buffer.from(await request.arrayBuffer()) : request.readAll();
+function readDeclared(request: Received): Promise<Buffer> {
+  return request.readAll === undefined ? request.arrayBuffer().then(Buffer.from) : request.readAll();
 }
 
 async function readCounted(request: Received, maxBytes: number): Promise<Buffer> {

@@ -103,9 +103,16 @@ export function createObserver(dependencies: ObserverDependencies) {
     async function observe(exchange: Exchange): Promise<Answer> {
       metrics.requestStarted();
       lifecycle.requestStarted();
-      const answer = await answerTo(exchange, handleRated, toErrorAnswer);
-      if (answer.ended === undefined) record(exchange, info, answer.status, answer.error);
-      else void answer.ended.then((error) => record(exchange, info, answer.status, error));
+      let answer: Answer;
+      let error: DuoguardError | undefined;
+      try {
+        answer = await handleRated(exchange);
+      } catch (thrown) {
+        error = toDuoguardError(thrown);
+        answer = toErrorAnswer(error, exchange.requestId);
+      }
+      if (answer.ended === undefined) record(exchange, info, answer.status, error);
+      else void answer.ended.then((end) => record(exchange, info, answer.status, end));
       return answer;
     }
 
@@ -163,19 +170,6 @@ export function createObserver(dependencies: ObserverDependencies) {
       countRequest(exchange);
       return handle(exchange);
     };
-  }
-
-  async function answerTo(
-    exchange: Exchange,
-    handle: Handler,
-    toErrorAnswer: ToErrorAnswer,
-  ): Promise<Answer & { readonly error?: DuoguardError }> {
-    try {
-      return await handle(exchange);
-    } catch (thrown) {
-      const error = toDuoguardError(thrown);
-      return { ...toErrorAnswer(error, exchange.requestId), error };
-    }
   }
 
   /** Once for each request, when its answer is complete. */

@@ -2,12 +2,20 @@ import type { DuoguardError } from '../errors.ts';
 import { cancellation } from './cancellation.ts';
 import type { Scored } from './engine.ts';
 
+/** Told before `scored` settles. */
+export interface PendingObserver {
+  aborted(request: PendingRequest): void;
+  /** Whatever became of it. */
+  settled(request: PendingRequest): void;
+}
+
 /** An accepted request, from submission until every sequence has an outcome or its signal fires. */
 export class PendingRequest {
   readonly scored: Promise<Scored>;
   readonly #submittedAt = performance.now();
   readonly #outcomes: (Float32Array | DuoguardError)[];
   readonly #signal: AbortSignal;
+  readonly #observer: PendingObserver;
   readonly #onAbort: () => void;
   #missing: number;
   #startedAt: number | undefined;
@@ -15,8 +23,8 @@ export class PendingRequest {
   #resolve!: (scored: Scored) => void;
   #reject!: (error: DuoguardError) => void;
 
-  /** `onAbort` runs before `scored` rejects. */
-  constructor(sequences: number, signal: AbortSignal, onAbort: (request: PendingRequest) => void) {
+  constructor(sequences: number, signal: AbortSignal, observer: PendingObserver) {
+    this.#observer = observer;
     this.#outcomes = new Array(sequences);
     this.#missing = sequences;
     this.#signal = signal;
@@ -26,7 +34,8 @@ export class PendingRequest {
     });
     this.#onAbort = () => {
       this.#settled = true;
-      onAbort(this);
+      observer.aborted(this);
+      observer.settled(this);
       this.#reject(cancellation(signal));
     };
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -52,6 +61,7 @@ export class PendingRequest {
 
   #finish(): void {
     this.#settled = true;
+    this.#observer.settled(this);
     this.#signal.removeEventListener('abort', this.#onAbort);
     const began = this.#startedAt ?? this.#submittedAt;
     const scored = {

@@ -105,20 +105,28 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     queue.putBack(batch.filter((entry) => entry.failures < RETRIES && !entry.owner.settled));
   }
 
-  async function submit(sequences: readonly Sequence[], signal: AbortSignal): Promise<Scored> {
+  function submit(sequences: readonly Sequence[], signal: AbortSignal): Promise<Scored> {
+    try {
+      return accept(sequences, signal).scored;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  function accept(sequences: readonly Sequence[], signal: AbortSignal): PendingRequest {
     if (closing) throw new DuoguardError('shutting_down');
     if (signal.aborted) throw cancellation(signal);
     checkLengths(sequences, options.maxSequenceTokens);
     if (!queue.fits(sequences)) throw new DuoguardError('overloaded', { details: { retryAfterSeconds: 1 } });
-    const request = new PendingRequest(sequences.length, signal, queue.remove);
+    const request = new PendingRequest(sequences.length, signal, {
+      aborted: queue.remove,
+      settled: (settled) => accepted.delete(settled),
+    });
+    if (request.settled) return request;
     accepted.add(request);
     queue.add(request, sequences);
     pump();
-    try {
-      return await request.scored;
-    } finally {
-      accepted.delete(request);
-    }
+    return request;
   }
 
   async function close(): Promise<void> {
