@@ -36,9 +36,9 @@ export interface PlayOptions extends PublishPlan {
 export async function playGame(options: PlayOptions): Promise<GameReport> {
   const { config, generator, observer } = options;
   requireSkills(generator, config);
-  if (!options.resume) await requireFreeId(options.modelsDirectory, checkpointOf(options.id, config.rounds));
   const directory = new RunDirectory(options.runDirectory, options.disk);
   openRun(directory, options);
+  if (!options.resume) await requireFreeId(options.modelsDirectory, checkpointOf(options.id, config.rounds));
   const base = await baseRows(directory, config, observer);
   const game: Game = {
     config,

@@ -6,13 +6,14 @@ export interface ScoredRows {
   readonly weights: Float32Array;
 }
 
-const LOWEST = Math.log(1 / 16);
+/** Not below 1: a few held-out rows that are told apart without a mistake would make the scores as sure as can be. */
+const LOWEST = 0;
 const HIGHEST = Math.log(16);
 const STEPS = 60;
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Temperature T in [1/16, 16] that minimises the weighted negative log-likelihood of sigmoid(margin / T) (Guo et al., arXiv
+ * Temperature T in [1, 16] that minimises the weighted negative log-likelihood of sigmoid(margin / T) (Guo et al., arXiv
  * 1706.04599, section 4.2). Dividing by it changes no order and no decision, only how sure the scores sound. The
  * likelihood is concave in 1 / T, so a golden-section search finds the minimum.
  */
