@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { categoryIndex } from '../../src/taxonomy.ts';
 import { loadTokenizer } from '../../src/text/tokenizer.ts';
+import { readText } from '../../src/text/views/readings.ts';
 import { type Corpus, CorpusBuilder, rowLength } from '../../training/guardrail/corpus.ts';
 import { loadCorpora } from '../../training/guardrail/load-corpus.ts';
 import { tokenizerJson } from '../../training/tokenizer/template.ts';
@@ -102,10 +103,24 @@ describe('rows on their way into training', () => {
       .reduce((n, { rows }) => n + rows.length, 0);
     expect(count / (2 * written)).toBeGreaterThan(0.18);
     expect(count / (2 * written)).toBeLessThan(0.32);
-    expect(sources.at(-1)).toMatchObject({ source: 'rows in disguise', rows: count });
+    expect(sources).toContainEqual({ source: 'rows in disguise', rows: count, license: 'as their originals' });
     expect(texts(heldOut).filter((text) => !/^en garden \d+$/.test(text))).toEqual([]);
     const again = await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies);
     expect(texts(again.train)).toEqual(texts(train));
+  });
+
+  it('are added as the views read their disguise, where that is not what it was', async () => {
+    const copies = { translators: [], disguisedShare: 0.5, seed: 1 };
+    const { train, sources } = await loadCorpora([dataFile(manyRows())], tokenizer, 64, copies);
+    const all = texts(train);
+    const textsOf = (wanted: string) =>
+      train.groups.filter(({ origin }) => origin === wanted).flatMap(({ rows }) => [...rows].map((row) => all[row]));
+    const uncovered = textsOf('uncovered');
+    expect(uncovered.length).toBeGreaterThan(0);
+    expect(sources.at(-1)).toMatchObject({ source: 'disguises as the views read them', rows: uncovered.length });
+    const read = textsOf('disguised').flatMap((text) => readText(text as string).map((reading) => reading.text.text));
+    for (const text of uncovered) expect(read).toContain(text);
+    for (const text of textsOf('written')) expect(uncovered).not.toContain(text);
   });
 
   it('are normalised, framed and cut to the longest that the model takes', async () => {

@@ -34,6 +34,7 @@ const BALANCE: BalanceConfig = {
   languageWeights: {},
   translatedWeight: 0.5,
   disguisedWeight: { safe: 1, unsafe: 1 },
+  uncoveredWeight: 1,
 };
 
 describe('quotas', () => {
@@ -59,6 +60,7 @@ describe('quotas', () => {
   it.each([
     ['translated', { translatedWeight: 1 / 3 }, { translatedWeight: 0 }],
     ['disguised', { disguisedWeight: { safe: 1, unsafe: 1 / 3 } }, { disguisedWeight: { safe: 1, unsafe: 0 } }],
+    ['uncovered', { uncoveredWeight: 1 / 3 }, { uncoveredWeight: 0 }],
   ] as const)('give %s rows their share', (origin, third, none) => {
     const mixed = groups.map((group, index): SampleGroup => (index === 3 ? { ...group, origin } : group));
     expect(groupQuotas(mixed, 1000, { ...BALANCE, ...third })).toEqual([250, 375, 125, 250]);

@@ -87,7 +87,7 @@ export const guardrailConfigSchema = z.strictObject({
   translateTo: z.array(z.string()).default([]),
   /** Share of them that is translated, by language; all where none is named. */
   translatedShare: z.record(z.string(), z.number().min(0).max(1)).default({}),
-  /** Share of the training rows, translated ones included, that are also there in disguise. */
+  /** Share of the training rows, translated ones included, that are also there in disguise, and as the views read it. */
   disguisedShare: z.number().min(0).max(1).default(0),
   balance: z
     .strictObject({
@@ -104,6 +104,8 @@ export const guardrailConfigSchema = z.strictObject({
       disguisedWeight: z
         .strictObject({ safe: z.number().min(0).default(0.2), unsafe: z.number().min(0).default(0.05) })
         .prefault({}),
+      /** Views restore most words, not all: what they leave wrong is learned from these. */
+      uncoveredWeight: z.number().min(0).default(0.1),
     })
     .prefault({}),
 });

@@ -2,6 +2,7 @@ import { type Category, categoryIndex } from '../../src/taxonomy.ts';
 import { normalize } from '../../src/text/normalize.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
 import { hidesSomething } from '../../src/text/views/hidden.ts';
+import { readText } from '../../src/text/views/readings.ts';
 import { readDataset, type SourcedRow } from '../data/dataset.ts';
 import { disguiseText } from '../data/disguise-text.ts';
 import type { Row } from '../data/rows.ts';
@@ -30,6 +31,7 @@ const CLAIM_ROWS = 150;
 /** Names of copies in the list of sources. */
 const TRANSLATIONS = 'word-by-word translations';
 const DISGUISES = 'rows in disguise';
+const UNCOVERED = 'disguises as the views read them';
 /** Only about this many characters a token of a long text are copied; the rest would be cut off anyway. */
 const CHARACTERS_PER_TOKEN = 8;
 
@@ -39,7 +41,7 @@ export interface Copies {
   readonly translators: readonly Translator[];
   /** Share of the rows that a language gets; all where it is not named. */
   readonly translatedShare?: Readonly<Record<string, number>>;
-  /** Share of the rows, translated ones included, that are also added in disguise. */
+  /** Share of the rows, translated ones included, that are also added in disguise and as the views read that. */
   readonly disguisedShare: number;
   /** Which rows these are, and in which disguise, is a function of it and the text. */
   readonly seed: number;
@@ -63,7 +65,7 @@ export async function loadCorpora(
   const heldOut = new CorpusBuilder();
   const rowsOf = new Map<string, { rows: number; license: string }>();
   const rowsPerLanguage = new Map<string, number>();
-  const copied = { translated: 0, disguised: 0 };
+  const copied = { translated: 0, disguised: 0, uncovered: 0 };
   let total = 0;
   for await (const { row, heldOut: isHeldOut, license } of splitRows(names)) {
     const target = isHeldOut ? heldOut : train;
@@ -97,6 +99,7 @@ export async function loadCorpora(
       ...[
         { source: TRANSLATIONS, rows: copied.translated, license: 'as their originals' },
         { source: DISGUISES, rows: copied.disguised, license: 'as their originals' },
+        { source: UNCOVERED, rows: copied.uncovered, license: 'as their originals' },
       ].filter(({ rows }) => rows > 0),
     ],
     languages,
@@ -151,7 +154,7 @@ function asRead(text: string): string {
 
 interface Copy {
   readonly row: SourcedRow;
-  readonly origin: 'translated' | 'disguised';
+  readonly origin: 'translated' | 'disguised' | 'uncovered';
 }
 
 function* copiesOf(
@@ -171,8 +174,18 @@ function* copiesOf(
     const random = seededRandom(derivedSeed(seed, `disguise ${original.text}`));
     if (random() >= disguisedShare) continue;
     const disguised = disguiseText(original.text, random);
-    if (disguised !== original.text) yield { row: { ...original, text: disguised }, origin: 'disguised' };
+    if (disguised === original.text) continue;
+    yield { row: { ...original, text: disguised }, origin: 'disguised' };
+    const uncovered = uncover(disguised);
+    if (uncovered !== undefined && uncovered !== normalize(original.text).text) {
+      yield { row: { ...original, text: uncovered }, origin: 'uncovered' };
+    }
   }
+}
+
+/** The clearest reading of a disguised text that the server scores; `undefined` where no view reads it differently. */
+function uncover(disguised: string): string | undefined {
+  return readText(disguised).findLast(({ view }) => view !== 'normalized' && view !== 'raw')?.text.text;
 }
 
 /** The row's text normalised, or another `text` in its place. */

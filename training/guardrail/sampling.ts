@@ -1,7 +1,7 @@
 import { derivedSeed, seededRandom, shuffle } from '../random.ts';
 
-/** Whether somebody wrote a row or a machine made it of another one. */
-export type Origin = 'written' | 'translated' | 'disguised';
+/** Whether somebody wrote a row or a machine made it of another one; `uncovered` is what the server's views make of a disguise. */
+export type Origin = 'written' | 'translated' | 'disguised' | 'uncovered';
 
 /** Rows that are drawn alike: one source, language, label and origin. */
 export interface SampleGroup {
@@ -31,14 +31,19 @@ export interface BalanceConfig {
   readonly translatedWeight: number;
   /** Factors on disguised rows. */
   readonly disguisedWeight: { readonly safe: number; readonly unsafe: number };
+  /** Factor on what the views read in disguised rows. */
+  readonly uncoveredWeight: number;
 }
 
 /** How many rows each group gives to one pass of about `total` rows, in the groups' order. */
 export function groupQuotas(groups: readonly SampleGroup[], total: number, balance: BalanceConfig): readonly number[] {
-  const factorOf = ({ origin, unsafe }: SampleGroup): number => {
-    if (origin === 'written') return 1;
-    return origin === 'translated' ? balance.translatedWeight : balance.disguisedWeight[unsafe ? 'unsafe' : 'safe'];
-  };
+  const factorOf = ({ origin, unsafe }: SampleGroup): number =>
+    ({
+      written: 1,
+      translated: balance.translatedWeight,
+      disguised: balance.disguisedWeight[unsafe ? 'unsafe' : 'safe'],
+      uncovered: balance.uncoveredWeight,
+    })[origin];
   const weights = groups.map(
     (group) =>
       group.rows.length ** balance.sizeExponent *
