@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { uncoverBase64 } from '../../src/text/views/base64.ts';
+import { uncoverConfusables } from '../../src/text/views/confusables.ts';
+import { type Glance, glance } from '../../src/text/views/glance.ts';
+import { uncoverLeetspeak } from '../../src/text/views/leetspeak.ts';
 import { type Reading, readText } from '../../src/text/views/readings.ts';
+import { uncoverRot13 } from '../../src/text/views/rot13.ts';
+import { uncoverSpaced } from '../../src/text/views/spaced.ts';
+import type { Uncover } from '../../src/text/views/view.ts';
+import { disguiseText } from '../../training/data/disguise-text.ts';
+import { seededRandom } from '../../training/random.ts';
 import { nastyText } from '../support/nasty-text.ts';
 
 /** Texts of all readings but the normalised one, by view. */
@@ -154,6 +163,39 @@ describe('offsets', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('a glance', () => {
+  const VIEWS: readonly (readonly [keyof Glance, Uncover])[] = [
+    ['apart', uncoverSpaced],
+    ['beyondLatin', uncoverConfusables],
+    ['signs', uncoverLeetspeak],
+    ['encoded', uncoverBase64],
+    ['turned', uncoverRot13],
+  ];
+
+  it.each(VIEWS)('says %s wherever the view finds something', (sign, uncover) => {
+    const sentence = fc.array(fc.stringMatching(/^[a-z]{1,9}$/), { minLength: 4, maxLength: 20 });
+    const disguised = fc
+      .tuple(sentence, fc.nat())
+      .map(([words, seed]) => disguiseText(words.join(' '), seededRandom(seed)));
+    const sprinkled = fc.string({ unit: fc.constantFrom(...'ab3$!. -_\n\t·•|/10а😀 ') });
+    let found = 0;
+    fc.assert(
+      fc.property(fc.oneof(nastyText, disguised, sprinkled), (text) => {
+        const finds = uncover(text).length > 0;
+        if (finds) found += 1;
+        return !finds || glance(text)[sign];
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(found).toBeGreaterThan(5);
+  });
+
+  it('says nothing of prose', () => {
+    const prose = 'Well, he said "it is 10 km" – we paid 50 € for a T-shirt, didn’t we?\nSee page 3, and 2nd of May 2024.';
+    expect(glance(prose)).toEqual({ apart: false, beyondLatin: false, signs: false, encoded: false, turned: false });
   });
 });
 

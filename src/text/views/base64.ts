@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Edit } from '../mapped-text.ts';
 import type { Uncover } from './view.ts';
 
@@ -7,7 +8,8 @@ const CONTROLS = /(?![\n\r\t])\p{Cc}/u;
 const LETTERS = /\p{L}/gu;
 const LEAST_LETTERS = 0.6;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** Long words, rules and numbers are not; of 12 bytes hardly one in a hundred thousand encodes so. */
+const isMixedCase = (run: string): boolean => /[A-Z]/.test(run) && /[a-z]/.test(run);
 
 /** Base64, in either alphabet, that decodes to text: it is read in place, so that what stands around it keeps its say. */
 export const uncoverBase64: Uncover = (text) => {
@@ -20,17 +22,11 @@ export const uncoverBase64: Uncover = (text) => {
 };
 
 function decode(run: string): string | undefined {
-  if (run.replace(/=+$/, '').length % 4 === 1) return undefined;
-  const text = toText(Buffer.from(run, 'base64'));
-  if (text === undefined || CONTROLS.test(text)) return undefined;
+  if (!isMixedCase(run) || run.replace(/=+$/, '').length % 4 === 1) return undefined;
+  const bytes = Buffer.from(run, 'base64');
+  if (!isUtf8(bytes)) return undefined;
+  const text = bytes.toString();
+  if (CONTROLS.test(text)) return undefined;
   const letters = text.match(LETTERS)?.length ?? 0;
   return letters >= LEAST_LETTERS * [...text].length ? text : undefined;
-}
-
-function toText(bytes: Buffer): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }

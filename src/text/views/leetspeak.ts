@@ -21,6 +21,7 @@ const LETTERS: Readonly<Record<string, string>> = {
  */
 const GATE = /[0134578@$!|](?<=[a-z].)[0134578@$!|]*[a-z]|\$(?<=[a-z].)(?![a-z0-9])|\$(?<![a-z0-9].)[a-z]{2}/i;
 const TOKENS = /\S+/g;
+const SIGN = /[0134578@$!|]/;
 const ADDRESS = /:\/\/|^www\.|[\w.+-]@[\w-]+\.[a-z]/i;
 const RUNS = /[a-z0-9@$!|]+/gi;
 const SIGNS = /11|[0134578@$|]|!(?=.*[a-z])/gi;
@@ -34,7 +35,7 @@ export const uncoverLeetspeak: Uncover = (text) => {
   if (!GATE.test(text)) return NOTHING;
   const edits: Edit[] = [];
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
-    if (ADDRESS.test(token)) continue;
+    if (!SIGN.test(token) || ADDRESS.test(token)) continue;
     for (const run of token.matchAll(RUNS)) {
       if (run[0].length > LONGEST_WORD || QUANTITY.test(run[0])) continue;
       edits.push(...rewrite(run[0], index + run.index));

@@ -7,9 +7,9 @@ import { cutFarText } from './excerpt.ts';
 import { glance } from './glance.ts';
 import { hidesSomething } from './hidden.ts';
 import { uncoverLeetspeak } from './leetspeak.ts';
-import { isSuspicious, uncoverRot13 } from './rot13.ts';
+import { uncoverRot13 } from './rot13.ts';
 import { uncoverSpaced } from './spaced.ts';
-import type { Uncover } from './view.ts';
+import { NOTHING, type Uncover } from './view.ts';
 
 /** A text as one view reads it. Its offsets lead to the raw text. */
 export interface Reading {
@@ -37,15 +37,15 @@ export function readText(raw: string): Reading[] {
     if (readings.every((reading) => reading.text.text !== text.text)) readings.push({ view, text });
     return edits;
   };
+  const seen = glance(normalized.text);
   const plain = unmapped(raw);
-  const spaced = look('spaced', uncoverSpaced, plain);
+  const spaced = seen.apart || raw !== normalized.text ? look('spaced', uncoverSpaced, plain) : NOTHING;
   const joined = spaced.length === 0 ? normalized : edit(plain, spaced);
-  const confused = look('confusables', uncoverConfusables, joined);
+  const confused = spaced.length > 0 || seen.beyondLatin ? look('confusables', uncoverConfusables, joined) : NOTHING;
   const clearest = confused.length === 0 ? joined : edit(joined, confused);
-  look('leetspeak', uncoverLeetspeak, clearest);
-  const { longRun, turned } = glance(normalized.text);
-  if (longRun) look('base64', uncoverBase64, normalized);
-  if (isSuspicious(turned)) look('rot13', uncoverRot13, normalized);
+  if (clearest !== normalized || seen.signs) look('leetspeak', uncoverLeetspeak, clearest);
+  if (seen.encoded) look('base64', uncoverBase64, normalized);
+  if (seen.turned) look('rot13', uncoverRot13, normalized);
   return readings;
 }
 

@@ -1,29 +1,46 @@
-import { glance, type Turned } from './glance.ts';
+import { EVIDENCE_UNIT, TURNED, TURNED_EVIDENCE } from './glance.ts';
 import { NOTHING, type Uncover } from './view.ts';
 
-/**
- * Turned English has 0.65 a letter. Measured on 13,000 English texts of 25 characters and more, these two find 98.9 % of
- * them turned, and something in 0.2 % of 43,600 texts in 17 languages that are not.
- */
-const EVIDENCE = 10;
 /** Per letter. Names and keys that look like turned English are less dense. */
-const DENSITY = 0.3;
+const DENSITY = 0.3 * EVIDENCE_UNIT;
 /** Different letters: one word over and over is no language. */
 const VARIETY = 8;
 
 /** Text turned by 13 letters, in whole or in part: the run of words whose letters speak most for it. */
 export const uncoverRot13: Uncover = (text) => {
-  const { turned } = glance(text);
-  if (!isSuspicious(turned)) return NOTHING;
-  const found = text.slice(turned.start, turned.end);
+  const { evidence, start, end } = mostTurned(text);
+  if (evidence < TURNED_EVIDENCE) return NOTHING;
+  const found = text.slice(start, end);
   const letters = found.toLowerCase().replace(/[^a-z]/g, '');
-  if (turned.evidence < DENSITY * letters.length || new Set(letters).size < VARIETY) return NOTHING;
-  return [{ start: turned.start, end: turned.end, text: turn(found) }];
+  if (evidence < DENSITY * letters.length || new Set(letters).size < VARIETY) return NOTHING;
+  return [{ start, end, text: turn(found) }];
 };
 
-/** Whether a closer look is worth it. */
-export function isSuspicious({ evidence }: Turned): boolean {
-  return evidence >= EVIDENCE;
+interface Turned {
+  /** Log of how much likelier the letters are in turned English than in English. */
+  readonly evidence: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The run of words whose letters speak most for rot13. */
+function mostTurned(text: string): Turned {
+  let evidence = 0;
+  let start = 0;
+  let most: Turned = { evidence: 0, start: 0, end: 0 };
+  for (let at = 0; at <= text.length; at += 1) {
+    const character = text[at] ?? ' ';
+    if (character === ' ' || character === '\n') {
+      if (evidence > most.evidence) most = { evidence, start, end: at };
+      if (evidence <= 0) {
+        evidence = 0;
+        start = at + 1;
+      }
+    } else {
+      evidence += TURNED[character.charCodeAt(0)] ?? 0;
+    }
+  }
+  return most;
 }
 
 function turn(text: string): string {
