@@ -194,7 +194,8 @@ describe('a glance', () => {
   });
 
   it('says nothing of prose', () => {
-    const prose = 'Well, he said "it is 10 km" – we paid 50 € for a T-shirt, didn’t we?\nSee page 3, and 2nd of May 2024.';
+    const prose =
+      'Well, he said "it is 10 km" – we paid 50 € for the T-shirt, didn’t we?\nSee page 3, and 2nd of May 2024.';
     expect(glance(prose)).toEqual({ apart: false, beyondLatin: false, signs: false, encoded: false, turned: false });
   });
 });
