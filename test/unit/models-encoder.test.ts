@@ -89,6 +89,7 @@ describe('gradients of the whole model', () => {
         operands: [['B', 'T', config.embedding], ...parameters.map(([, shape]) => shape)],
         sizes: { B: 2, T: 3 },
         range: [-0.5, 0.5],
+        step: 1e-2,
         build: (graph, [embedded, ...rest]) => {
           // Spread so that every layer matters: a gradient near 0 would drown in the rounding of a float32 loss.
           const given = new Map(

@@ -9,10 +9,12 @@ import type { Scope } from './scope.ts';
  * Multilingual text classifier with a wide and a deep side over one table of token and hashed n-gram rows:
  *
  *   rows [B, T, E] ─┬─ mean over the text ── norm ───────────────────────────────┐
+ *                   ├─ products of all pairs of rows, summed ── norm ────────────┤
  *                   └─ project to D, positions, transformer ── attention pooling ┴─ concat ─ hidden ─ logits [B, C]
  *
- * The wide side learns words and phrases from few passes, as fastText does; the deep side learns order and context. The
- * table may be wide because it costs nothing per layer; the layers are narrow because they are what a step costs.
+ * The wide side learns words and phrases from few passes, as fastText does; the pairs what words mean beside each other,
+ * wherever in the text they stand; the deep side learns order and context. The table may be wide because it costs nothing
+ * per layer; the layers are narrow because they are what a step costs.
  */
 export interface EncoderConfig {
   readonly vocabSize: number;
@@ -43,8 +45,11 @@ export const EMBEDDING = 'embedding.weight';
 export function encoderLogits(scope: Scope, embedded: Tensor, mask: Tensor, config: EncoderConfig): Tensor {
   const present = cast(mask, 'float32');
   const wide = layerNorm(scope.at('wide_norm'), meanOverText(embedded, present));
+  const pairs = layerNorm(scope.at('pairs_norm'), pairProducts(embedded, present));
   const deep = deepSide(scope, embedded, present, config);
-  const hidden = gelu(linear(scope.at('head_hidden'), dropout(scope, concat([wide, deep], 1)), config.embedding));
+  const hidden = gelu(
+    linear(scope.at('head_hidden'), dropout(scope, concat([wide, pairs, deep], 1)), config.embedding),
+  );
   return linear(scope.at('head'), dropout(scope, hidden), config.outputs);
 }
 
@@ -53,6 +58,17 @@ function meanOverText(embedded: Tensor, present: Tensor): Tensor {
   const [batch, tokens, width] = embedded.shape as readonly [string, string, number];
   const share = div(present, reduceSum(present, [1], true));
   return reshape(matmul(reshape(share, [batch, 1, tokens]), embedded), [batch, width]);
+}
+
+/**
+ * Bi-interaction pooling (Neural Factorization Machines, arXiv 1708.05027, eq. 4) without its factor of one half, which the
+ * norm takes away: Σ_{s≠t} v_s ⊙ v_t = (Σ v_t)² - Σ v_t², linear in the length. [B, T, E] and [B, T] -> [B, E].
+ */
+function pairProducts(embedded: Tensor, present: Tensor): Tensor {
+  const [batch, tokens, width] = embedded.shape as readonly [string, string, number];
+  const rows = mul(embedded, reshape(present, [batch, tokens, 1]));
+  const sum = reduceSum(rows, [1]);
+  return reshape(sub(mul(sum, sum), reduceSum(mul(rows, rows), [1])), [batch, width]);
 }
 
 function deepSide(scope: Scope, embedded: Tensor, present: Tensor, config: EncoderConfig): Tensor {
