@@ -4,6 +4,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Checkpoint } from '../src/checkpoint/checkpoint.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
@@ -22,7 +23,8 @@ import { createLogger } from '../src/telemetry/logger.ts';
  * What does it cost to judge a text while it arrives?
  *
  *   latency   a chunk's last delta is sent over HTTP, until its verdict is back; beside it POST /classify of the same
- *             window, which needs a request for each chunk
+ *             window, which needs a request for each chunk. Each after a pause as between the tokens of a model, so that
+ *             neither waits for what came before
  *   work      tokens that the model ran over and the time for all, for texts of growing length: the stream, the whole
  *             text at once, and (worked out) everything so far again for each chunk
  *
@@ -35,6 +37,7 @@ import { createLogger } from '../src/telemetry/logger.ts';
 const BARS = { latency: 1, growth: 1.1, overhead: 1.15 };
 /** Streams and requests take turns, so that what else the machine does meets both. */
 const ROUNDS = 4;
+const PAUSE_MS = 2;
 const LENGTHS = [512, 2048, 8192];
 
 const { values } = parseArgs({
@@ -143,6 +146,7 @@ async function streamChunks(port: number, plan: readonly PlannedChunk[]): Promis
   const times: number[] = [];
   for (const { deltas } of plan) {
     for (const text of deltas.slice(0, -1)) sending.write(text);
+    await sleep(PAUSE_MS);
     const sent = performance.now();
     sending.write(deltas.at(-1));
     const { value } = await nextVerdict(events);
@@ -168,6 +172,7 @@ async function classifyEach(port: number, plan: readonly PlannedChunk[]): Promis
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const times: number[] = [];
   for (const { window } of plan) {
+    await sleep(PAUSE_MS);
     const sent = performance.now();
     const sending = request({
       port,
