@@ -12,6 +12,8 @@ export interface LongTexts {
    * not been.
    */
   prepare(order: LongTextOrder, signal: AbortSignal): Promise<PreparedLongText>;
+  /** What one window of a text says that was prepared by the same order. Waits and rejects as `prepare` does. */
+  readWindow(order: LongTextOrder, place: WindowPlace, signal: AbortSignal): Promise<LongWindowText>;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,19 @@ export interface LongTextOrder {
   readonly raw: string;
   readonly phrases: PolicyRules['phrases'];
   readonly longInput: 'window' | 'reject';
+}
+
+/** Numbers of a reading and of one of its windows. */
+export interface WindowPlace {
+  readonly reading: number;
+  readonly window: number;
+}
+
+/** As the moderation half reads the window of any text: offsets into the raw text in code points, by code unit. */
+export interface LongWindowText {
+  readonly text: string;
+  readonly starts: Uint32Array<ArrayBuffer>;
+  readonly ends: Uint32Array<ArrayBuffer>;
 }
 
 /** As the moderation half prepares any text, without what only explaining it needs. */

@@ -139,7 +139,7 @@ async function prepareItems(
     }
     const raw = renderItem(item);
     if (checkpoint.longTexts?.takes(raw)) {
-      prepared.push(await prepareLong(raw, govern(item), checkpoint, checkpoint.longTexts, request));
+      prepared.push(await prepareLong(raw, govern(item), checkpoint.longTexts, request));
       turnBegan = performance.now();
       continue;
     }
@@ -147,8 +147,8 @@ async function prepareItems(
       unlessFailed(() => {
         const { rules, policy, language } = govern(item);
         const { readings: read, denied } = readUnderPolicy(rules, raw);
-        const { tokens, windows, readings, sequences } = prepareItem(raw, read, checkpoint, longInput);
-        return { raw, tokens, windows, readings, sequences, rules, policy, language, deniedPhrase: denied };
+        const { tokens, windows, readings, sequences, readWindow } = prepareItem(raw, read, checkpoint, longInput);
+        return { tokens, windows, readings, sequences, readWindow, rules, policy, language, deniedPhrase: denied };
       }),
     );
   }
@@ -158,16 +158,15 @@ async function prepareItems(
 async function prepareLong(
   raw: string,
   governed: ReturnType<Government>,
-  checkpoint: Checkpoint,
   longTexts: LongTexts,
   { longInput, signal }: ClassifyRequest,
 ): Promise<GovernedItem> {
   try {
-    const { item, denied } = await prepareLongItem(raw, governed.rules, checkpoint, longTexts, longInput, signal);
+    const { item, denied } = await prepareLongItem(raw, governed.rules, longTexts, longInput, signal);
     return { ...item, ...governed, deniedPhrase: denied };
   } catch (error) {
     if (!(error instanceof DuoguardError) || signal.aborted) throw error;
-    const nothing = { raw, tokens: 0, windows: 0, readings: [], sequences: [] };
+    const nothing = { tokens: 0, windows: 0, readings: [], sequences: [], readWindow: () => Promise.reject(error) };
     return { ...nothing, ...governed, deniedPhrase: undefined, failure: error };
   }
 }

@@ -1,10 +1,9 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { encodeWindows, windowTokens } from '../checkpoint/encode.ts';
+import { encodeWindows } from '../checkpoint/encode.ts';
 import { DuoguardError } from '../errors.ts';
 import type { Sequence } from '../inference/engine.ts';
 import { type Category, categoryIndex } from '../taxonomy.ts';
 import type { Span } from '../text/mapped-text.ts';
-import { toCodePoints } from '../text/normalize.ts';
 import { segmentsOf } from '../text/segments.ts';
 import type { DecisiveSpan } from './contract.ts';
 import { type Carrier, firstLook, pickCarriers, secondLook, without } from './occlusion.ts';
@@ -30,22 +29,21 @@ export async function explainItem(
 ): Promise<Explanation> {
   const label = categoryIndex(category);
   const { reading, window } = decisiveWindow(item, scores, label);
-  const place = windowPlace(checkpoint, reading, window);
-  const text = reading.text.text.slice(place.start, place.end);
+  const { text, starts, ends } = await item.readWindow(reading, window, signal);
   const scorer = createScorer(checkpoint, label, signal);
   const carriers = await findCarriers(text, scorer.logOdds);
   const found = carriers.length > 0 ? carriers : [{ start: 0, end: text.length, weight: 1 }];
-  const spans = found.map(({ start, end, weight }): DecisiveSpan => {
-    const raw = reading.text.toOriginalSpan(place.start + start, place.start + end);
-    return {
-      start: toCodePoints(item.raw, raw.start),
-      end: toCodePoints(item.raw, raw.end),
+  const { view } = item.readings[reading] as PreparedReading;
+  const spans = found.map(
+    ({ start, end, weight }): DecisiveSpan => ({
+      start: starts[start] ?? 0,
+      end: ends[end - 1] ?? 0,
       category,
       score: weight,
-      view: reading.view,
+      view,
       window,
-    };
-  });
+    }),
+  );
   return { spans, ...scorer.spent() };
 }
 
@@ -76,34 +74,13 @@ function weigh(words: readonly Span[], falls: readonly number[]) {
   return words.map((word, index) => ({ ...word, fall: falls[index] as number }));
 }
 
-function decisiveWindow(item: PreparedItem, scores: readonly Float32Array[], label: number) {
+/** Numbers of the reading and of its window where the category scored highest. */
+function decisiveWindow({ readings }: PreparedItem, scores: readonly Float32Array[], label: number) {
   let next = 0;
-  const windows = item.readings.flatMap((reading) =>
-    reading.windows.map((_, window) => ({ reading, window, score: scores[next++]?.[label] ?? 0 })),
+  const windows = readings.flatMap(({ windows }, reading) =>
+    windows.map((_, window) => ({ reading, window, score: scores[next++]?.[label] ?? 0 })),
   );
   return windows.reduce((best, candidate) => (candidate.score > best.score ? candidate : best));
-}
-
-/**
- * Where in its reading a window's text stands, by what its tokens decode to. A tokenizer that loses characters gives a
- * place by proportion.
- */
-function windowPlace(checkpoint: Checkpoint, { text: { text }, ids, windows }: PreparedReading, window: number): Span {
-  if (windows.length === 1) return { start: 0, end: text.length };
-  const tokens = windowTokens(checkpoint, ids.length, window);
-  const { decode } = checkpoint.tokenizer;
-  const start = decode(ids.slice(0, tokens.start)).length;
-  const end = start + decode(ids.slice(tokens.start, tokens.end)).length;
-  // Half a character at a border decodes to U+FFFD: a few units more or less.
-  if (Math.abs(decode(ids.slice(tokens.end)).length + end - text.length) <= 8) return inside(text, start, end);
-  const perToken = text.length / ids.length;
-  return inside(text, Math.floor(tokens.start * perToken), Math.ceil(tokens.end * perToken));
-}
-
-/** No border inside a surrogate pair. */
-function inside(text: string, start: number, end: number): Span {
-  const isInner = (at: number) => /^[\udc00-\udfff]/.test(text.slice(at, at + 1)) && at > 0;
-  return { start: isInner(start) ? start - 1 : start, end: Math.min(text.length, isInner(end) ? end + 1 : end) };
 }
 
 /** Keeps them finite where float32 has rounded a probability to 0 or 1. */

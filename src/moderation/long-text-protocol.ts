@@ -1,10 +1,16 @@
-import type { PreparedLongText } from '../checkpoint/long-texts.ts';
+import type { LongTextOrder, PreparedLongText, WindowPlace } from '../checkpoint/long-texts.ts';
 import type { DuoguardError, ErrorCode } from '../errors.ts';
 import type { Sequence } from '../inference/engine.ts';
+import type { WindowText } from './window-text.ts';
 
-/** What the thread answers to a `LongTextOrder`. */
+/** What the thread is asked: to prepare a text, or, with a `place`, to read one window of it. */
+export interface LongTextRequest extends LongTextOrder {
+  readonly place?: WindowPlace;
+}
+
 export type LongTextReply =
   | { readonly type: 'prepared'; readonly text: PackedLongText }
+  | { readonly type: 'window'; readonly text: WindowText }
   | {
       readonly type: 'refused';
       readonly code: ErrorCode;

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { EncoderFiles, LongTextOrder, LongTexts, PreparedLongText } from '../checkpoint/long-texts.ts';
+import type { EncoderFiles, LongTexts, LongWindowText, PreparedLongText } from '../checkpoint/long-texts.ts';
 import { DuoguardError } from '../errors.ts';
 import { cancellation } from '../inference/cancellation.ts';
-import { type LongTextReply, unpackWindows } from './long-text-protocol.ts';
+import { type LongTextReply, type LongTextRequest, type PackedLongText, unpackWindows } from './long-text-protocol.ts';
 
 /**
  * Code units. Preparing so much takes 1 to 8 ms, most for text in disguise: what the thread that answers can spare. The
@@ -24,8 +24,10 @@ export interface LongTextOptions {
 
 const CRASHED = 'The thread that prepares long texts ended while it held this request.';
 
+type Answer = Extract<LongTextReply, { readonly text: unknown }>;
+
 interface Job {
-  readonly order: LongTextOrder;
+  readonly order: LongTextRequest;
   settle(reply: LongTextReply | DuoguardError): void;
 }
 
@@ -81,39 +83,44 @@ export function createLongTexts(
   }
 
   /** None that waits: any may, or one that is longer than all of them may be would be refused for ever. */
-  function fits({ raw }: LongTextOrder): boolean {
+  function fits({ raw }: LongTextRequest): boolean {
     let units = raw.length;
     for (const { order } of waiting) units += order.raw.length;
     return waiting.size === 0 || units <= mostWaiting;
   }
 
+  function ask(order: LongTextRequest, signal: AbortSignal): Promise<Answer['text']> {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        waiting.delete(job);
+        reject(cancellation(signal));
+      };
+      const job: Job = {
+        order,
+        settle(reply) {
+          signal.removeEventListener('abort', abort);
+          if (reply instanceof DuoguardError) return reject(reply);
+          if (reply.type === 'failed') return reject(reply.error);
+          if (reply.type === 'refused') return reject(new DuoguardError(reply.code, reply));
+          resolve(reply.text);
+        },
+      };
+      if (closed) return reject(new DuoguardError('shutting_down'));
+      if (signal.aborted) return reject(cancellation(signal));
+      if (!fits(order)) return reject(new DuoguardError('overloaded', { details: { retryAfterSeconds: 1 } }));
+      signal.addEventListener('abort', abort, { once: true });
+      waiting.add(job);
+      next();
+    });
+  }
+
   return {
     takes: (raw) => raw.length >= from,
 
-    prepare(order, signal) {
-      return new Promise((resolve, reject) => {
-        const abort = () => {
-          waiting.delete(job);
-          reject(cancellation(signal));
-        };
-        const job: Job = {
-          order,
-          settle(reply) {
-            signal.removeEventListener('abort', abort);
-            if (reply instanceof DuoguardError) reject(reply);
-            else if (reply.type === 'failed') reject(reply.error);
-            else if (reply.type === 'refused') reject(new DuoguardError(reply.code, reply));
-            else resolve(unpack(reply.text));
-          },
-        };
-        if (closed) return reject(new DuoguardError('shutting_down'));
-        if (signal.aborted) return reject(cancellation(signal));
-        if (!fits(order)) return reject(new DuoguardError('overloaded', { details: { retryAfterSeconds: 1 } }));
-        signal.addEventListener('abort', abort, { once: true });
-        waiting.add(job);
-        next();
-      });
-    },
+    // The thread answers what it was asked.
+    prepare: async (order, signal) => unpack((await ask(order, signal)) as PackedLongText),
+
+    readWindow: async (order, place, signal) => (await ask({ ...order, place }, signal)) as LongWindowText,
 
     async close() {
       closed = true;
@@ -124,7 +131,7 @@ export function createLongTexts(
   };
 }
 
-function unpack(text: Extract<LongTextReply, { type: 'prepared' }>['text']): PreparedLongText {
+function unpack(text: PackedLongText): PreparedLongText {
   return {
     ...text,
     readings: text.readings.map((reading) => ({ view: reading.view, windows: unpackWindows(reading) })),

@@ -2,6 +2,7 @@ import { type Encoder, encodeWindows, windowCapacity } from '../checkpoint/encod
 import { DuoguardError } from '../errors.ts';
 import type { Sequence } from '../inference/engine.ts';
 import type { Reading } from '../text/views/readings.ts';
+import { readWindow, type WindowText } from './window-text.ts';
 
 /** An item as the model will see it. */
 export interface PreparedItem {
@@ -9,17 +10,29 @@ export interface PreparedItem {
   readonly tokens: number;
   /** Windows of the normalised text. */
   readonly windows: number;
-  /** What offsets of spans count from. */
-  readonly raw: string;
   readonly readings: readonly PreparedReading[];
   /** What is scored: the windows of all readings, in their order. */
   readonly sequences: readonly Sequence[];
+  /**
+   * What one window of a reading says, by their numbers. Only explaining a decision asks for it. May reject as preparing the
+   * item may.
+   */
+  readonly readWindow: (reading: number, window: number, signal: AbortSignal) => WindowText | Promise<WindowText>;
 }
 
 /** A reading with at least one window. */
-export interface PreparedReading extends Reading {
-  readonly ids: readonly number[];
+export interface PreparedReading {
+  readonly view: Reading['view'];
   readonly windows: readonly Sequence[];
+}
+
+/** What is prepared in the thread that asks for it is also read there. */
+export interface PreparedHere extends PreparedItem {
+  readonly readWindow: (reading: number, window: number) => WindowText;
+}
+
+interface TokenizedReading extends Reading, PreparedReading {
+  readonly ids: readonly number[];
 }
 
 /**
@@ -34,9 +47,9 @@ export function prepareItem(
   read: readonly Reading[],
   encoder: Encoder,
   longInput: 'window' | 'reject',
-): PreparedItem {
+): PreparedHere {
   const { tokenizer, manifest } = encoder;
-  const readings: PreparedReading[] = [];
+  const readings: TokenizedReading[] = [];
   let tokens = 0;
   let windows = 0;
   for (const [index, { view, text }] of read.entries()) {
@@ -49,7 +62,9 @@ export function prepareItem(
   }
   const sequences =
     readings.length === 1 ? (readings[0] as PreparedReading).windows : readings.flatMap((r) => r.windows);
-  return { tokens, windows, raw, readings, sequences };
+  const readWindowOf = (reading: number, window: number) =>
+    readWindow(raw, readings[reading] as TokenizedReading, window, encoder);
+  return { tokens, windows, readings, sequences, readWindow: readWindowOf };
 }
 
 function requireFits(tokens: number, capacity: number): void {

@@ -92,7 +92,7 @@ test.each(['member-0', 'explained'])('what the tokens carry adds up to what the 
   const measure = async (text: string) => {
     const [window] = encodeWindows(checkpoint, checkpoint.tokenizer.encode(text)) as [Int32Array];
     // So many points because the norms bend sharply near zero.
-    const carried = await saliency.attribute(window, label, 2048);
+    const carried = await saliency.attribute(window, label, 8192);
     const sum = carried.reduce((total, value) => total + value);
     return { tokens: window.length, sum, logit: (await logits(id, text))[label]! };
   };
