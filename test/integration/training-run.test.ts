@@ -30,7 +30,8 @@ test('a run publishes a checkpoint that reproduces its canaries and has learned 
   const { models, directory, result } = unbroken;
   expect(result.steps).toBeGreaterThan(30);
   expect(result.figures.auprc_int8).toBeGreaterThan(0.95);
-  expect(journal(directory).map(({ event }) => event)).toEqual(['started', 'step', 'saved', 'published']);
+  const events = new Set(journal(directory).map(({ event }) => event));
+  expect([...events]).toEqual(['started', 'step', 'saved', 'published']);
 
   const checkpoint = await loadCheckpoint(join(models, 'toy'), FIXTURE_LOAD_OPTIONS);
   onTestFinished(() => checkpoint.close());

@@ -56,7 +56,7 @@ export function toyConfig(data: string, changes: object = {}): GameConfig {
       },
       characters: { buckets: 64 },
       dropout: 0,
-      epochs: 3,
+      epochs: 6,
       batchTokens: 1024,
       batchRows: 24,
       learningRate: 0.02,

@@ -24,7 +24,7 @@ export const TOY_SETTINGS = {
   characters: { buckets: 64 },
   dropout: 0.05,
   rowsPerEpoch: 1000,
-  epochs: 3,
+  epochs: 5,
   batchTokens: 1024,
   batchRows: 24,
   accumulate: 2,
